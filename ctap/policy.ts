@@ -1,0 +1,46 @@
+// The authenticator's identity, limits and timeouts: everything that is a choice and not a rule of the specification.
+
+import type { CoseAlgorithm } from './env.ts';
+
+export interface Policy {
+  /** Model identifier, 16 bytes; the same in getInfo and in authenticator data. */
+  readonly aaguid: Uint8Array;
+  /** Above 0; getInfo 0x0E. */
+  readonly firmwareVersion: number;
+  /** Bytes of one CTAP message, command byte included; 1024 to 7609. getInfo 0x05. */
+  readonly maxMsgSize: number;
+  /** Elements of an allowList or excludeList. getInfo 0x07. */
+  readonly maxCredentialCountInList: number;
+  /** Bytes; our own ids are shorter, so that they also serve as U2F key handles (255). getInfo 0x08. */
+  readonly maxCredentialIdLength: number;
+  /** Most preferred first. getInfo 0x0A. */
+  readonly algorithms: readonly CoseAlgorithm[];
+  /** How long a person may think. CTAP asks for 10 s at least; 30 s is what platforms expect. */
+  readonly userPresenceTimeoutMs: number;
+  /** getNextAssertion must follow within this time. CTAP 2.1 §6.3. */
+  readonly nextAssertionTimeoutMs: number;
+  /** authenticatorReset is only taken this long after power-up. CTAP 2.1 §6.6. */
+  readonly resetWindowMs: number;
+  /** How long a U2F request waits for a touch before the host is told to ask again. */
+  readonly u2fWaitMs: number;
+  /** How long a touch given to a U2F request waits for the host's next poll. */
+  readonly u2fTouchMs: number;
+  /** UTF-8 bytes kept of rp.name, user.name and user.displayName; at least 64. WebAuthn §6.4.1. */
+  readonly maxNameBytes: number;
+}
+
+export const defaultPolicy: Policy = Object.freeze({
+  // Random, made once for passfob: f09a41a5-2352-4e64-8438-a09860401cfb
+  aaguid: Uint8Array.of(0xf0, 0x9a, 0x41, 0xa5, 0x23, 0x52, 0x4e, 0x64, 0x84, 0x38, 0xa0, 0x98, 0x60, 0x40, 0x1c, 0xfb),
+  firmwareVersion: 1,
+  maxMsgSize: 7609,
+  maxCredentialCountInList: 64,
+  maxCredentialIdLength: 255,
+  algorithms: [-7],
+  userPresenceTimeoutMs: 30_000,
+  nextAssertionTimeoutMs: 30_000,
+  resetWindowMs: 10_000,
+  u2fWaitMs: 200,
+  u2fTouchMs: 3_000,
+  maxNameBytes: 256,
+});

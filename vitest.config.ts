@@ -1,0 +1,24 @@
+// Two projects: `unit` needs nothing but Node; `e2e` needs the emulated kernel and real clients (see test/e2e/).
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    coverage: {
+      provider: 'v8',
+      include: ['ctap/**', 'hid/**', 'store/**', 'src/**'],
+      exclude: ['**/tsconfig.json'],
+      reporter: ['text-summary', 'json-summary'],
+    },
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**'],
+          globalSetup: ['test/support/build.ts'],
+          testTimeout: 30_000,
+        },
+      },
+    ],
+  },
+});
