@@ -1,0 +1,33 @@
+// One assertion: authenticator data and a signature over it. authenticatorGetAssertion and
+// authenticatorGetNextAssertion answer with the same members. CTAP 2.1 §6.2.2 steps 12.3 and 13.
+
+import { concatBytes } from '@noble/hashes/utils.js';
+import { encodeAuthenticatorData } from './authenticator-data.ts';
+import type { CborMap, CborValue } from './cbor.ts';
+import type { CredentialSource, Environment, UserEntity } from './env.ts';
+import { GetAssertionResponse as Response } from './wire.ts';
+
+/** Without user verification the answer names an account by nothing but its user handle, hence only `user.id`. */
+export function assertion(
+  { crypto, vault }: Environment,
+  credential: CredentialSource,
+  flags: number,
+  clientDataHash: Uint8Array,
+  user?: UserEntity,
+  numberOfCredentials?: number,
+): CborMap {
+  const authData = encodeAuthenticatorData(credential.rpIdHash, flags, vault.nextSignCount());
+  return new Map<number, CborValue | undefined>([
+    [
+      Response.credential,
+      new Map<string, CborValue>([
+        ['id', credential.id],
+        ['type', 'public-key'],
+      ]),
+    ],
+    [Response.authData, authData],
+    [Response.signature, crypto.sign(credential.algorithm, credential, concatBytes(authData, clientDataHash))],
+    [Response.user, user && new Map([['id', user.id]])],
+    [Response.numberOfCredentials, numberOfCredentials],
+  ]);
+}

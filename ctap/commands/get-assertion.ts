@@ -1,0 +1,76 @@
+// authenticatorGetAssertion (0x02): a signature by a credential of the relying party. CTAP 2.1 §6.2.2, whose step
+// numbers the comments bear. Steps 5 and 6 are about user verification, of which there is none.
+
+import { utf8ToBytes } from '@noble/hashes/utils.js';
+import { assertion } from '../assertion.ts';
+import type { Call } from '../call.ts';
+import * as cbor from '../cbor.ts';
+import { findCredential } from '../credential-id.ts';
+import type { Credential, CredentialSource } from '../env.ts';
+import { checkPinUvAuthParam } from '../pin-uv-auth.ts';
+import { readClientDataHash, readCredentialIds } from '../request-members.ts';
+import { CtapError } from '../status.ts';
+import { Flag, GetAssertionRequest as Request } from '../wire.ts';
+
+/** @throws CtapError as CTAP 2.1 §6.2.2 says. */
+export async function getAssertion(call: Call): Promise<cbor.CborMap> {
+  const { context, environment, policy, session } = call;
+  const { clock, crypto, vault } = environment;
+  const { rpId, clientDataHash, allowList, ...request } = readRequest(call);
+  // Steps 1 and 2.
+  await checkPinUvAuthParam(call, request.pinUvAuthParam, request.pinUvAuthProtocol);
+  // Step 4.3: no built-in user verification. Step 4.4: `rk` belongs to makeCredential.
+  if (request.uv === true) throw new CtapError('INVALID_OPTION');
+  if (request.rk !== undefined) throw new CtapError('UNSUPPORTED_OPTION');
+  // Step 7: nobody is asked for a credential that is not here.
+  const rpIdHash = crypto.sha256(utf8ToBytes(rpId));
+  const listed = allowList && firstOf(allowList, (id) => findCredential(vault, crypto, rpIdHash, id));
+  const accounts = allowList ? [] : vault.credentialsOf(rpIdHash);
+  const credential = listed ?? accounts[0];
+  if (!credential) throw new CtapError('NO_CREDENTIALS');
+  // Step 9: `up: false` is how a platform looks for a credential without bothering anybody.
+  if (request.up) await call.approve({ kind: 'sign-in', rpId, accounts: namesOf(listed ? [listed] : accounts) });
+  const flags = request.up ? Flag.UP : 0;
+  // Step 11: of an allowList, any one credential.
+  if (listed) return assertion(environment, listed, flags, clientDataHash);
+  // Step 12: without a display of our own, the platform fetches all accounts and lets the person choose.
+  const numberOfCredentials = accounts.length > 1 ? accounts.length : undefined;
+  const [newest, ...others] = accounts;
+  if (others.length > 0) {
+    const expiresAt = clock.now() + policy.nextAssertionTimeoutMs;
+    session.nextAssertions = { channel: context.channel, clientDataHash, flags, accounts: others, expiresAt };
+  }
+  // Step 13.
+  return assertion(environment, credential, flags, clientDataHash, newest?.user, numberOfCredentials);
+}
+
+function readRequest({ parameters, policy }: Call) {
+  const options = parameters.optional(Request.options, cbor.map);
+  parameters.optional(Request.extensions, cbor.map);
+  return {
+    rpId: parameters.required(Request.rpId, cbor.text),
+    clientDataHash: readClientDataHash(parameters, Request.clientDataHash),
+    allowList: readCredentialIds(parameters, Request.allowList, policy.maxCredentialCountInList),
+    up: options?.optional('up', cbor.boolean) ?? true,
+    uv: options?.optional('uv', cbor.boolean),
+    rk: options?.optional('rk', cbor.boolean),
+    pinUvAuthParam: parameters.optional(Request.pinUvAuthParam, cbor.bytes),
+    pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, cbor.unsigned),
+  };
+}
+
+function firstOf<T>(ids: readonly Uint8Array[], find: (id: Uint8Array) => T | undefined): T | undefined {
+  for (const id of ids) {
+    const found = find(id);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** For the person who is asked; a credential that is sealed in its id has no name. */
+function namesOf(credentials: readonly (CredentialSource | Credential)[]): string[] {
+  return credentials.flatMap((credential) => {
+    const name = 'user' in credential ? (credential.user.name ?? credential.user.displayName) : undefined;
+    return name === undefined ? [] : [name];
+  });
+}

@@ -1,0 +1,143 @@
+// authenticatorMakeCredential (0x01): a new key pair for one account at one relying party. CTAP 2.1 §6.1.2, whose
+// step numbers the comments bear. Steps 6 to 8, 10 and 11 are about user verification, of which there is none.
+
+import { utf8ToBytes } from '@noble/hashes/utils.js';
+import { attestationStatement, chooseAttestationFormat } from '../attestation.ts';
+import { encodeAuthenticatorData } from '../authenticator-data.ts';
+import type { Call } from '../call.ts';
+import * as cbor from '../cbor.ts';
+import { coseKey, usableAlgorithms } from '../cose.ts';
+import { findCredential, randomCredentialId, sealCredentialId } from '../credential-id.ts';
+import type { CoseAlgorithm, Credential, UserEntity } from '../env.ts';
+import { checkPinUvAuthParam } from '../pin-uv-auth.ts';
+import type { Policy } from '../policy.ts';
+import { readClientDataHash, readCredentialIds } from '../request-members.ts';
+import { CtapError } from '../status.ts';
+import { Flag, MakeCredentialRequest as Request, MakeCredentialResponse as Response } from '../wire.ts';
+
+/** @throws CtapError as CTAP 2.1 §6.1.2 says. */
+export async function makeCredential(call: Call): Promise<cbor.CborMap> {
+  const { policy } = call;
+  const { clock, crypto, vault } = call.environment;
+  const request = readRequest(call.parameters, policy);
+  const { rpId, user, clientDataHash } = request;
+  // Steps 1 and 2.
+  await checkPinUvAuthParam(call, request.pinUvAuthParam, request.pinUvAuthProtocol);
+  // Step 3: the relying party's order decides.
+  const usable = usableAlgorithms(policy, crypto);
+  const algorithm = request.algorithms.find((candidate) => usable.includes(candidate));
+  if (algorithm === undefined) throw new CtapError('UNSUPPORTED_ALGORITHM');
+  // Step 5.3: no built-in user verification. Step 5.6: a registration without a touch does not exist.
+  if (request.uv === true || request.up === false) throw new CtapError('INVALID_OPTION');
+  // Step 9: not capable of enterprise attestation.
+  if (request.enterpriseAttestation !== undefined) throw new CtapError('INVALID_PARAMETER');
+  // Step 12: whatever the person answers, so that a site cannot tell without consent that this key is known to it.
+  const rpIdHash = crypto.sha256(utf8ToBytes(rpId));
+  if (request.excludeList?.some((id) => findCredential(vault, crypto, rpIdHash, id))) {
+    await call.ask({ kind: 'already-registered', rpId });
+    throw new CtapError('CREDENTIAL_EXCLUDED');
+  }
+  // Step 14.
+  const userName = user.name ?? user.displayName;
+  await call.approve({ kind: 'register', rpId, ...(userName !== undefined && { userName }) });
+  // Steps 16 to 18: the key pair; what is not discoverable lives in its own id.
+  const keyPair = crypto.generateKeyPair(algorithm);
+  const id = request.rk
+    ? randomCredentialId(crypto)
+    : sealCredentialId(crypto, vault.device.credentialIdKey, rpIdHash, algorithm, keyPair);
+  // Step 19.
+  const attested = { aaguid: policy.aaguid, credentialId: id, coseKey: coseKey(algorithm, keyPair.publicKey) };
+  const authData = encodeAuthenticatorData(rpIdHash, Flag.UP, vault.nextSignCount(), attested);
+  const fmt = chooseAttestationFormat(request.attestationFormatsPreference);
+  const attStmt = attestationStatement(fmt, crypto, algorithm, keyPair, authData, clientDataHash);
+
+  if (request.rk) {
+    const { rpName } = request;
+    const siblings = vault.credentialsOf(rpIdHash);
+    // Later than any sibling, also where the clock stood still or went back: getAssertion offers the newest first.
+    const [now, newest] = [clock.now(), siblings[0]?.createdAt ?? 0];
+    const createdAt = now > newest ? now : newest + 1;
+    const credential: Credential = { id, rpIdHash, algorithm, ...keyPair, rpId, ...rpName, user, createdAt };
+    await call.commit((tx) => {
+      // Step 17: a credential of the same account is overwritten.
+      for (const old of siblings) if (crypto.equal(old.user.id, user.id)) tx.deleteCredential(old.id);
+      tx.putCredential(credential);
+    });
+  }
+  return new Map<number, cbor.CborValue>([
+    [Response.fmt, fmt],
+    [Response.authData, authData],
+    [Response.attStmt, attStmt],
+  ]);
+}
+
+function readRequest(parameters: cbor.MapReader, policy: Policy) {
+  const clientDataHash = readClientDataHash(parameters, Request.clientDataHash);
+  const rp = parameters.required(Request.rp, cbor.map);
+  const user = parameters.required(Request.user, cbor.map);
+  const options = parameters.optional(Request.options, cbor.map);
+  parameters.optional(Request.extensions, cbor.map);
+  return {
+    clientDataHash,
+    rpId: readRpId(rp),
+    rpName: readName(rp, 'name', 'rpName', policy.maxNameBytes),
+    user: readUser(user, policy.maxNameBytes),
+    algorithms: readAlgorithms(parameters),
+    excludeList: readCredentialIds(parameters, Request.excludeList, policy.maxCredentialCountInList),
+    rk: options?.optional('rk', cbor.boolean) ?? false,
+    up: options?.optional('up', cbor.boolean),
+    uv: options?.optional('uv', cbor.boolean),
+    pinUvAuthParam: parameters.optional(Request.pinUvAuthParam, cbor.bytes),
+    pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, cbor.unsigned),
+    enterpriseAttestation: parameters.optional(Request.enterpriseAttestation, cbor.unsigned),
+    attestationFormatsPreference: parameters.optional(Request.attestationFormatsPreference, cbor.arrayOf(cbor.text)),
+  };
+}
+
+/** An empty RP ID counts as missing. docs/spec-decisions.md. */
+function readRpId(rp: cbor.MapReader): string {
+  const rpId = rp.required('id', cbor.text);
+  if (rpId === '') throw new CtapError('MISSING_PARAMETER');
+  return rpId;
+}
+
+function readUser(user: cbor.MapReader, maxNameBytes: number): UserEntity {
+  const id = user.required('id', cbor.bytes);
+  if (id.length < 1 || id.length > 64) throw new CtapError('INVALID_LENGTH');
+  return {
+    id,
+    ...readName(user, 'name', 'name', maxNameBytes),
+    ...readName(user, 'displayName', 'displayName', maxNameBytes),
+  };
+}
+
+/** The algorithms of all `public-key` parameters in order; every element is checked, also those that are skipped. */
+function readAlgorithms(parameters: cbor.MapReader): CoseAlgorithm[] {
+  return parameters
+    .required(Request.pubKeyCredParams, cbor.arrayOf(cbor.map))
+    .map((element) => ({ alg: element.required('alg', cbor.integer), type: element.required('type', cbor.text) }))
+    .filter(({ type }) => type === 'public-key')
+    .map(({ alg }) => alg);
+}
+
+/** A name under `key` of an entity, cut to `maxBytes`, as the member `as`; nothing if the entity has none. */
+function readName<Name extends string>(
+  entity: cbor.MapReader,
+  key: string,
+  as: Name,
+  maxBytes: number,
+): { [name in Name]?: string } {
+  const name = entity.optional(key, cbor.text);
+  return name === undefined ? {} : ({ [as]: truncate(name, maxBytes) } as { [name in Name]: string });
+}
+
+/** The longest beginning of at most `maxBytes` bytes of UTF-8 that does not cut a code point. WebAuthn §6.4.1. */
+function truncate(name: string, maxBytes: number): string {
+  let [length, end] = [0, 0];
+  for (const character of name) {
+    length += utf8ToBytes(character).length;
+    if (length > maxBytes) return name.slice(0, end);
+    end += character.length;
+  }
+  return name;
+}

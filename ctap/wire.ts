@@ -1,0 +1,122 @@
+// The numbers of CTAP2 on the wire, under the names of the specification: command codes, map keys, flags, COSE numbers.
+// No logic here.
+
+/** CTAP 2.1 §6. */
+export const Command = {
+  authenticatorMakeCredential: 0x01,
+  authenticatorGetAssertion: 0x02,
+  authenticatorGetInfo: 0x04,
+  authenticatorClientPIN: 0x06,
+  authenticatorReset: 0x07,
+  authenticatorGetNextAssertion: 0x08,
+  authenticatorBioEnrollment: 0x09,
+  authenticatorCredentialManagement: 0x0a,
+  authenticatorSelection: 0x0b,
+  authenticatorLargeBlobs: 0x0c,
+  authenticatorConfig: 0x0d,
+} as const;
+
+/** CTAP 2.1 §6.1. */
+export const MakeCredentialRequest = {
+  clientDataHash: 0x01,
+  rp: 0x02,
+  user: 0x03,
+  pubKeyCredParams: 0x04,
+  excludeList: 0x05,
+  extensions: 0x06,
+  options: 0x07,
+  pinUvAuthParam: 0x08,
+  pinUvAuthProtocol: 0x09,
+  enterpriseAttestation: 0x0a,
+  attestationFormatsPreference: 0x0b,
+} as const;
+
+/** CTAP 2.1 §6.1. */
+export const MakeCredentialResponse = {
+  fmt: 0x01,
+  authData: 0x02,
+  attStmt: 0x03,
+  epAtt: 0x04,
+  largeBlobKey: 0x05,
+  unsignedExtensionOutputs: 0x06,
+} as const;
+
+/** CTAP 2.1 §6.2. */
+export const GetAssertionRequest = {
+  rpId: 0x01,
+  clientDataHash: 0x02,
+  allowList: 0x03,
+  extensions: 0x04,
+  options: 0x05,
+  pinUvAuthParam: 0x06,
+  pinUvAuthProtocol: 0x07,
+} as const;
+
+/** CTAP 2.1 §6.2; also the answer to authenticatorGetNextAssertion, §6.3. */
+export const GetAssertionResponse = {
+  credential: 0x01,
+  authData: 0x02,
+  signature: 0x03,
+  user: 0x04,
+  numberOfCredentials: 0x05,
+  userSelected: 0x06,
+  largeBlobKey: 0x07,
+  unsignedExtensionOutputs: 0x08,
+} as const;
+
+/** CTAP 2.1 §6.4, with the members that CTAP 2.2 and 2.3 added. */
+export const GetInfoResponse = {
+  versions: 0x01,
+  extensions: 0x02,
+  aaguid: 0x03,
+  options: 0x04,
+  maxMsgSize: 0x05,
+  pinUvAuthProtocols: 0x06,
+  maxCredentialCountInList: 0x07,
+  maxCredentialIdLength: 0x08,
+  transports: 0x09,
+  algorithms: 0x0a,
+  maxSerializedLargeBlobArray: 0x0b,
+  forcePINChange: 0x0c,
+  minPINLength: 0x0d,
+  firmwareVersion: 0x0e,
+  maxCredBlobLength: 0x0f,
+  maxRPIDsForSetMinPINLength: 0x10,
+  preferredPlatformUvAttempts: 0x11,
+  uvModality: 0x12,
+  certifications: 0x13,
+  remainingDiscoverableCredentials: 0x14,
+  vendorPrototypeConfigCommands: 0x15,
+  attestationFormats: 0x16,
+  uvCountSinceLastPinEntry: 0x17,
+  longTouchForReset: 0x18,
+  encIdentifier: 0x19,
+  transportsForReset: 0x1a,
+  pinComplexityPolicy: 0x1b,
+  pinComplexityPolicyURL: 0x1c,
+  maxPINLength: 0x1d,
+  encCredStoreState: 0x1e,
+  authenticatorConfigCommands: 0x1f,
+} as const;
+
+/** Bits of the flags byte in authenticator data. WebAuthn §6.1. */
+export const Flag = {
+  UP: 0x01,
+  UV: 0x04,
+  BE: 0x08,
+  BS: 0x10,
+  AT: 0x40,
+  ED: 0x80,
+} as const;
+
+/** Labels of a COSE_Key. RFC 9052 §7.1, RFC 9053 §7. */
+export const CoseKey = { kty: 1, alg: 3, crv: -1, x: -2, y: -3 } as const;
+
+/** COSE algorithm numbers. IANA COSE registry. */
+export const CoseAlg = { ES256: -7 } as const;
+
+/** COSE key types. */
+export const CoseKty = { EC2: 2 } as const;
+
+/** COSE elliptic curves. */
+export const CoseCrv = { P256: 1 } as const;
