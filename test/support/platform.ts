@@ -1,0 +1,271 @@
+// An independent client of CTAP2 and U2F: the referee of the tests. It shares nothing with the project, not even the
+// CBOR code, and knows only what the specifications say. Requests are plain bytes, answers are taken apart and verified
+// with node:crypto.
+
+import { createHash, createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto';
+
+// --- CBOR -----------------------------------------------------------------------------------------------------------
+
+export type Value = number | bigint | string | boolean | null | Uint8Array | readonly Value[] | ReadonlyMap<Key, Value>;
+export type Key = number | string;
+
+/** Encodes; the keys of maps are sorted canonically. */
+export function encode(value: Value): Uint8Array {
+  if (value === false) return Buffer.of(0xf4);
+  if (value === true) return Buffer.of(0xf5);
+  if (value === null) return Buffer.of(0xf6);
+  if (typeof value === 'number' || typeof value === 'bigint') {
+    return value < 0 ? head(1, -1n - BigInt(value)) : head(0, BigInt(value));
+  }
+  if (typeof value === 'string') {
+    const utf8 = Buffer.from(value, 'utf8');
+    return Buffer.concat([head(3, BigInt(utf8.length)), utf8]);
+  }
+  if (value instanceof Uint8Array) return Buffer.concat([head(2, BigInt(value.length)), value]);
+  if (value instanceof Map) {
+    const members = [...value].map(([key, member]) => [Buffer.from(encode(key)), encode(member)] as const);
+    members.sort(([a], [b]) => Buffer.compare(a, b));
+    return Buffer.concat([head(5, BigInt(members.length)), ...members.flat()]);
+  }
+  const elements = value as readonly Value[];
+  return Buffer.concat([head(4, BigInt(elements.length)), ...elements.map(encode)]);
+}
+
+function head(major: number, argument: bigint): Buffer {
+  const start = major << 5;
+  if (argument < 24n) return Buffer.of(start | Number(argument));
+  const bytes = argument < 0x100n ? 1 : argument < 0x10000n ? 2 : argument < 0x100000000n ? 4 : 8;
+  const initial = start | (24 + Math.log2(bytes));
+  return Buffer.concat([Buffer.of(initial), Buffer.from(argument.toString(16).padStart(bytes * 2, '0'), 'hex')]);
+}
+
+/** Decodes the first item; gives back how many bytes it took. Knows no indefinite lengths, no floats, no tags. */
+export function decodeFirst(bytes: Uint8Array): { value: Value; length: number } {
+  const data = Buffer.from(bytes);
+  let position = 0;
+  const take = (length: number) => {
+    if (position + length > data.length) throw new Error('cbor ends early');
+    position += length;
+    return data.subarray(position - length, position);
+  };
+  const item = (): Value => {
+    const initial = take(1).readUInt8();
+    const info = initial & 0x1f;
+    if (initial >> 5 === 7) {
+      if (info === 20 || info === 21) return info === 21;
+      if (info === 22) return null;
+      throw new Error(`unexpected cbor simple value ${info}`);
+    }
+    if (info > 27) throw new Error('cbor of indefinite length');
+    const argument = info < 24 ? info : Number(BigInt(`0x${take(2 ** (info - 24)).toString('hex')}`));
+    switch (initial >> 5) {
+      case 0:
+        return argument;
+      case 1:
+        return -1 - argument;
+      case 2:
+        return new Uint8Array(take(argument));
+      case 3:
+        return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(take(argument));
+      case 4:
+        return Array.from({ length: argument }, item);
+      case 5:
+        return new Map(Array.from({ length: argument }, () => [item() as Key, item()]));
+      default:
+        throw new Error('cbor tag');
+    }
+  };
+  return { value: item(), length: position };
+}
+
+/** Decodes one item and insists that it is the whole input, canonically encoded. */
+export function decode(bytes: Uint8Array): Value {
+  const { value, length } = decodeFirst(bytes);
+  if (length !== bytes.length) throw new Error('bytes after the cbor item');
+  if (Buffer.compare(encode(value), bytes) !== 0) throw new Error('cbor is not canonical');
+  return value;
+}
+
+// --- CTAP2 ----------------------------------------------------------------------------------------------------------
+
+export interface Response {
+  readonly status: number;
+  /** Empty if there were none. */
+  readonly members: ReadonlyMap<Key, Value>;
+}
+
+/** A CTAP2 request: command byte and, unless undefined, parameters. */
+export function request(command: number, parameters?: Value): Uint8Array {
+  return Buffer.concat([Buffer.of(command), ...(parameters === undefined ? [] : [encode(parameters)])]);
+}
+
+export function parseResponse(bytes: Uint8Array): Response {
+  const [status] = bytes;
+  if (status === undefined) throw new Error('empty response');
+  if (status !== 0 && bytes.length > 1) throw new Error('bytes after an error status');
+  const members = bytes.length > 1 ? decode(bytes.subarray(1)) : new Map<Key, Value>();
+  if (!(members instanceof Map)) throw new Error('response is not a map');
+  return { status, members };
+}
+
+export interface AuthenticatorData {
+  readonly rpIdHash: Uint8Array;
+  readonly flags: number;
+  readonly signCount: number;
+  readonly attested?: {
+    readonly aaguid: Uint8Array;
+    readonly credentialId: Uint8Array;
+    readonly coseKey: ReadonlyMap<Key, Value>;
+  };
+}
+
+/** Takes authenticator data apart and checks that flags and contents agree. */
+export function parseAuthenticatorData(bytes: Uint8Array): AuthenticatorData {
+  const data = Buffer.from(bytes);
+  const flags = data.readUInt8(32);
+  const start = { rpIdHash: data.subarray(0, 32), flags, signCount: data.readUInt32BE(33) };
+  if (flags & 0x22) throw new Error('reserved flag set');
+  if (flags & 0x10 && !(flags & 0x08)) throw new Error('backed up but not eligible');
+  if (flags & 0x80) throw new Error('extension data that nobody asked for');
+  if (!(flags & 0x40)) {
+    if (data.length !== 37) throw new Error(`authenticator data of ${data.length} bytes`);
+    return start;
+  }
+  const idLength = data.readUInt16BE(53);
+  const key = decode(data.subarray(55 + idLength));
+  if (!(key instanceof Map)) throw new Error('cose key is not a map');
+  const attested = { aaguid: data.subarray(37, 53), credentialId: data.subarray(55, 55 + idLength), coseKey: key };
+  return { ...start, attested };
+}
+
+export function sha256(data: Uint8Array | string): Uint8Array {
+  return createHash('sha256').update(data).digest();
+}
+
+/** Imports an ES256 COSE_Key and insists on exactly its five members. */
+export function importCoseKey(coseKey: ReadonlyMap<Key, Value>): KeyObject {
+  const [x, y] = [coseKey.get(-2), coseKey.get(-3)];
+  const rest = [coseKey.get(1), coseKey.get(3), coseKey.get(-1), coseKey.size];
+  if (String(rest) !== '2,-7,1,5') throw new Error(`not an ES256 key: ${rest}`);
+  if (!(x instanceof Uint8Array && y instanceof Uint8Array) || x.length !== 32 || y.length !== 32) {
+    throw new Error('coordinates are not 32 bytes');
+  }
+  const [xText, yText] = [Buffer.from(x).toString('base64url'), Buffer.from(y).toString('base64url')];
+  return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: xText, y: yText }, format: 'jwk' });
+}
+
+export interface Registration {
+  readonly credentialId: Uint8Array;
+  readonly publicKey: KeyObject;
+  readonly data: AuthenticatorData;
+  readonly fmt: string;
+}
+
+/** Verifies the answer to makeCredential as a relying party does. WebAuthn §7.1. */
+export function verifyRegistration(response: Response, rpId: string, clientDataHash: Uint8Array): Registration {
+  if (response.status !== 0) throw new Error(`status 0x${response.status.toString(16)}`);
+  const { 1: fmt, 2: authData, 3: attStmt } = Object.fromEntries(response.members);
+  if (response.members.size !== 3) throw new Error('members that nobody asked for');
+  if (!(authData instanceof Uint8Array) || !(attStmt instanceof Map)) throw new Error('members of another type');
+  const data = parseAuthenticatorData(authData);
+  if (!data.attested) throw new Error('no attested credential');
+  if (Buffer.compare(data.rpIdHash, sha256(rpId)) !== 0) throw new Error('another relying party');
+  const publicKey = importCoseKey(data.attested.coseKey);
+  if (fmt === 'packed') {
+    const signature = attStmt.get('sig');
+    if (attStmt.size !== 2 || attStmt.get('alg') !== -7) throw new Error('not packed self attestation');
+    const signed = Buffer.concat([authData, clientDataHash]);
+    if (!(signature instanceof Uint8Array) || !verify('sha256', signed, publicKey, signature)) {
+      throw new Error('attestation signature does not verify');
+    }
+  } else if (fmt !== 'none' || attStmt.size !== 0) {
+    throw new Error(`attestation format ${String(fmt)}`);
+  }
+  return { credentialId: data.attested.credentialId, publicKey, data, fmt };
+}
+
+export interface Assertion {
+  readonly credentialId: Uint8Array;
+  readonly data: AuthenticatorData;
+  readonly user: ReadonlyMap<Key, Value> | undefined;
+  readonly numberOfCredentials: number | undefined;
+}
+
+/** Verifies the answer to getAssertion as a relying party does. WebAuthn §7.2. */
+export function verifyAssertion(
+  response: Response,
+  rpId: string,
+  clientDataHash: Uint8Array,
+  publicKeyOf: (credentialId: Uint8Array) => KeyObject | undefined,
+): Assertion {
+  if (response.status !== 0) throw new Error(`status 0x${response.status.toString(16)}`);
+  const { 1: credential, 2: authData, 3: signature, 4: user, 5: count } = Object.fromEntries(response.members);
+  if (!(authData instanceof Uint8Array && signature instanceof Uint8Array)) throw new Error('members of another type');
+  if (!(credential instanceof Map) || credential.get('type') !== 'public-key') throw new Error('no credential');
+  const credentialId = credential.get('id');
+  if (!(credentialId instanceof Uint8Array)) throw new Error('no credential id');
+  const data = parseAuthenticatorData(authData);
+  if (Buffer.compare(data.rpIdHash, sha256(rpId)) !== 0) throw new Error('another relying party');
+  const publicKey = publicKeyOf(credentialId);
+  if (!publicKey || !verify('sha256', Buffer.concat([authData, clientDataHash]), publicKey, signature)) {
+    throw new Error('assertion signature does not verify');
+  }
+  if (user !== undefined && !(user instanceof Map)) throw new Error('user is not a map');
+  if (count !== undefined && typeof count !== 'number') throw new Error('numberOfCredentials is not a number');
+  return { credentialId, data, user, numberOfCredentials: count };
+}
+
+// --- U2F ------------------------------------------------------------------------------------------------------------
+
+/** An APDU in the extended encoding, as hosts send it over HID. */
+export function apdu(ins: number, p1: number, data: Uint8Array = new Uint8Array()): Uint8Array {
+  return Buffer.concat([Buffer.of(0, ins, p1, 0, 0, data.length >> 8, data.length & 0xff), data, Buffer.of(0, 0)]);
+}
+
+export function registerApdu(challenge: Uint8Array, application: Uint8Array): Uint8Array {
+  return apdu(0x01, 0x00, Buffer.concat([challenge, application]));
+}
+
+export function authenticateApdu(
+  control: number,
+  challenge: Uint8Array,
+  application: Uint8Array,
+  keyHandle: Uint8Array,
+): Uint8Array {
+  return apdu(0x02, control, Buffer.concat([challenge, application, Buffer.of(keyHandle.length), keyHandle]));
+}
+
+/** The status word and what stands before it. */
+export function parseApduResponse(bytes: Uint8Array): { word: number; data: Uint8Array } {
+  const end = bytes.length - 2;
+  return { word: Buffer.from(bytes).readUInt16BE(end), data: bytes.subarray(0, end) };
+}
+
+/** Verifies a U2F registration response under the certificate that it carries. */
+export function verifyU2fRegistration(data: Uint8Array, challenge: Uint8Array, application: Uint8Array) {
+  if (data[0] !== 0x05) throw new Error('reserved byte is not 05');
+  const point = data.subarray(1, 66);
+  const handleEnd = 67 + (data[66] ?? 0);
+  const keyHandle = data.subarray(67, handleEnd);
+  const certificateLength = Buffer.from(data).readUInt16BE(handleEnd + 2) + 4;
+  const certificate = new X509Certificate(data.subarray(handleEnd, handleEnd + certificateLength));
+  const signature = data.subarray(handleEnd + certificateLength);
+  const signed = Buffer.concat([Buffer.of(0), application, challenge, keyHandle, point]);
+  if (!verify('sha256', signed, certificate.publicKey, signature)) throw new Error('signature does not verify');
+  const [x, y] = [point.subarray(1, 33), point.subarray(33)].map((half) => Buffer.from(half).toString('base64url'));
+  if (x === undefined || y === undefined || point[0] !== 0x04) throw new Error('no point');
+  const publicKey = createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' });
+  return { keyHandle, publicKey, certificate };
+}
+
+/** Verifies a U2F authentication response. */
+export function verifyU2fAuthentication(
+  data: Uint8Array,
+  challenge: Uint8Array,
+  application: Uint8Array,
+  publicKey: KeyObject,
+) {
+  const signed = Buffer.concat([application, data.subarray(0, 5), challenge]);
+  if (!verify('sha256', signed, publicKey, data.subarray(5))) throw new Error('signature does not verify');
+  return { presence: data[0], counter: Buffer.from(data).readUInt32BE(1) };
+}
