@@ -27,5 +27,5 @@ export function apduData(apdu: Uint8Array): Uint8Array | undefined {
   const [start, le] = extended ? [3, 2] : [1, 1];
   if (body.length <= start) return new Uint8Array(0);
   const end = start + (extended ? high * 256 + low : first);
-  return body.length === end || body.length === end + le ? body.slice(start, end) : undefined;
+  return body.length === end || body.length === end + le ? body.subarray(start, end) : undefined;
 }

@@ -29,8 +29,9 @@ const codec = new Encoder(options);
  * @throws CtapError INVALID_CBOR if the bytes are not well-formed, not canonical, or nested more than four deep.
  */
 export function decodeCbor(bytes: Uint8Array): CborValue {
-  scan(bytes);
-  return codec.decode(bytes);
+  const input = plain(bytes);
+  scan(input);
+  return codec.decode(input);
 }
 
 /** Encodes canonically: minimal heads, definite lengths, map keys sorted. The result is a fresh array. */
@@ -43,12 +44,13 @@ export function encodeCbor(value: CborValue): Uint8Array {
  * @throws CtapError INVALID_CBOR as `decodeCbor`; CBOR_UNEXPECTED_TYPE if the item is not a map.
  */
 export function decodeParameters(bytes: Uint8Array): MapReader {
-  const ranges = scan(bytes);
-  const value: CborValue = codec.decode(bytes);
+  const input = plain(bytes);
+  const ranges = scan(input);
+  const value: CborValue = codec.decode(input);
   if (!(value instanceof Map)) throw new CtapError('CBOR_UNEXPECTED_TYPE');
   return new MapReader(value, 'MISSING_PARAMETER', (key) => {
     const range = ranges.get(key);
-    return range && bytes.slice(range.start, range.end);
+    return range && input.slice(range.start, range.end);
   });
 }
 
@@ -120,6 +122,11 @@ export class MapReader {
   raw(key: CborKey): Uint8Array | undefined {
     return this.#rawMember(key);
   }
+}
+
+/** Sees a Node Buffer as the Uint8Array it is, since a Buffer's slices are Buffers, and views. */
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Brings a value into the shape that makes cbor-x write canonical CBOR. */

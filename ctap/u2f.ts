@@ -90,7 +90,7 @@ export class U2f {
   /** Challenge, application (32 bytes each) and key handle to a signature. §5. */
   async #authenticate(control: number, data: Uint8Array): Promise<Reply> {
     const { crypto, vault } = this.#environment;
-    const [challenge, application, keyHandle] = [data.subarray(0, 32), data.subarray(32, 64), data.slice(65)];
+    const [challenge, application, keyHandle] = [data.subarray(0, 32), data.subarray(32, 64), data.subarray(65)];
     const known: readonly number[] = Object.values(Control);
     if (!known.includes(control)) return 'SW_INCORRECT_P1P2';
     // Before anybody is asked: hosts try the handles of other keys, too.

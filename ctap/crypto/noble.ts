@@ -41,8 +41,9 @@ export function createNobleCrypto(random: (length: number) => Uint8Array = rando
     generateKeyPair: (algorithm) => signerOf(algorithm).generateKeyPair(random),
     sign: (algorithm, { privateKey }, message) => signerOf(algorithm).sign(privateKey, message),
     verify(algorithm, publicKey, message, signature) {
+      const signer = signerOf(algorithm);
       try {
-        return signerOf(algorithm).verify(publicKey, message, signature);
+        return signer.verify(publicKey, message, signature);
       } catch {
         return false; // not a point, not DER
       }
