@@ -53,7 +53,7 @@ function mutate([reports, where, offset, value, how]: [Uint8Array[], number, num
 it('survives ten thousand random and mutated reports, and answers INIT and PING behind them', () => {
   let taken = 0;
   fc.assert(
-    fc.property(fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }), (steps) => {
+    fc.property(fc.array(step, { minLength: 30, maxLength: 60, size: 'max' }), (steps) => {
       const machine = new ChannelMachine({
         version: { major: 1, minor: 0, build: 0 },
         nextChannelId: channelIds(0),
@@ -101,7 +101,7 @@ it('survives ten thousand random and mutated reports, and answers INIT and PING 
       settle();
       expect(take(splitMessage(own, Command.CBOR, long))).toMatchObject([{ kind: 'request', channel: own }]);
     }),
-    { numRuns: 250 },
+    { numRuns: 300 },
   );
   expect(taken).toBeGreaterThan(10_000);
 });
