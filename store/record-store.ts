@@ -1,0 +1,213 @@
+// Sealed records in the database: which key a record stands under, how credentials are found, what is done about a
+// damaged one. Reads see the last commit; writes must run inside `transact`.
+
+import { randomBytes } from 'node:crypto';
+import type { Credential, DeviceState } from '../ctap/env.ts';
+import { type Database, transact } from './database.ts';
+import {
+  decodeCounter,
+  decodeCredential,
+  decodeDevice,
+  encodeCounter,
+  encodeCredential,
+  encodeDevice,
+} from './records.ts';
+import { nameOf, openRecord, sealRecord, type VaultKeys } from './seal.ts';
+import { VaultError } from './vault-error.ts';
+
+/** The first byte of each key in the database. */
+export const keyPrefix = {
+  header: 0x00,
+  headerCopy: 0x01,
+  device: 0x02,
+  counter: 0x03,
+  credential: 0x10,
+  credentialIndex: 0x20,
+} as const;
+
+const deviceKey = Uint8Array.of(keyPrefix.device);
+const counterKey = Uint8Array.of(keyPrefix.counter);
+const nameBytes = 16;
+const credentialRange = { start: Uint8Array.of(keyPrefix.credential), end: Uint8Array.of(keyPrefix.credential + 1) };
+const indexRange = {
+  start: Uint8Array.of(keyPrefix.credentialIndex),
+  end: Uint8Array.of(keyPrefix.credentialIndex + 1),
+};
+
+export class RecordStore {
+  readonly #database: Database;
+  readonly #keys: VaultKeys;
+  /** Keys that the index names and no record stands under; known where all records were verified. */
+  readonly #lost = new Set<string>();
+  #device: { sealed: Buffer; state: DeviceState } | undefined;
+
+  constructor(database: Database, keys: VaultKeys) {
+    this.#database = database;
+    this.#keys = keys;
+  }
+
+  credential(id: Uint8Array): Credential | undefined {
+    const indexKey = this.#indexKey(id);
+    const rpName = this.#database.getBinary(indexKey);
+    if (!rpName) return undefined;
+    const key = credentialKey(rpName, indexKey.subarray(1));
+    return decodeCredential(this.#open(key));
+  }
+
+  /** @throws VaultError if a credential of this relying party is damaged: a part would be a wrong answer. */
+  credentialsOf(rpIdHash: Uint8Array): Credential[] {
+    const rpName = nameOf(this.#keys.names, 'rpIdHash', rpIdHash);
+    const start = concat(keyPrefix.credential, rpName);
+    const found = Array.from(this.#database.getRange({ start, end: afterPrefix(start) }), ({ key, value }) =>
+      decodeCredential(openRecord(this.#keys.seal, key, value)),
+    );
+    const prefix = hex(start);
+    for (const key of this.#lost) if (key.startsWith(prefix)) throw lostRecord(key);
+    return found.sort((a, b) => b.createdAt - a.createdAt);
+  }
+
+  *credentials(): Generator<Credential | VaultError> {
+    for (const { key, value } of this.#database.getRange(credentialRange)) {
+      try {
+        yield decodeCredential(openRecord(this.#keys.seal, key, value));
+      } catch (error) {
+        if (!(error instanceof VaultError)) throw error;
+        yield error;
+      }
+    }
+  }
+
+  credentialCount(): number {
+    return this.#database.getKeysCount(credentialRange);
+  }
+
+  get device(): DeviceState {
+    const sealed = this.#sealed(deviceKey);
+    if (!this.#device?.sealed.equals(sealed)) {
+      this.#device = { sealed, state: decodeDevice(openRecord(this.#keys.seal, deviceKey, sealed)) };
+    }
+    return this.#device.state;
+  }
+
+  counter(): number {
+    return decodeCounter(this.#open(counterKey));
+  }
+
+  putCredential(credential: Credential): void {
+    const indexKey = this.#indexKey(credential.id);
+    const rpName = nameOf(this.#keys.names, 'rpIdHash', credential.rpIdHash);
+    const key = credentialKey(rpName, indexKey.subarray(1));
+    const previousRpName = this.#database.getBinary(indexKey);
+    const previousKey = previousRpName && credentialKey(previousRpName, indexKey.subarray(1));
+    const previous = previousKey && this.#tryOpen(previousKey);
+    if (previousKey && !previousKey.equals(key)) this.#database.remove(previousKey);
+    this.#database.put(key, this.#seal(key, encodeCredential(credential, previous)));
+    this.#database.put(indexKey, Buffer.from(rpName));
+  }
+
+  deleteCredential(id: Uint8Array): void {
+    const indexKey = this.#indexKey(id);
+    const rpName = this.#database.getBinary(indexKey);
+    if (!rpName) return;
+    this.#database.remove(credentialKey(rpName, indexKey.subarray(1)));
+    this.#database.remove(indexKey);
+  }
+
+  setDevice(change: Partial<DeviceState>): void {
+    const previous = this.#open(deviceKey);
+    this.#putDevice({ ...decodeDevice(previous), ...change }, previous);
+  }
+
+  /** Factory state: what is unknown in the device record goes, too; the counter stays. */
+  reset(): void {
+    for (const range of [credentialRange, indexRange]) {
+      for (const key of Array.from(this.#database.getKeys(range))) this.#database.remove(key);
+    }
+    this.#putDevice({ credentialIdKey: randomBytes(32) });
+  }
+
+  putCounter(reserved: number): void {
+    this.#database.put(counterKey, this.#seal(counterKey, encodeCounter(reserved)));
+  }
+
+  /**
+   * Opens every record and compares the index with them; an index that does not fit is written anew from the records.
+   * Cost grows with the vault.
+   */
+  verify(): void {
+    const missing = new Map<string, Buffer>();
+    const indexed = new Set<string>();
+    for (const { key, value } of this.#database.getRange(indexRange)) {
+      indexed.add(hex(credentialKey(value, key.subarray(1))));
+    }
+    const stored = new Set<string>();
+    for (const { key, value } of this.#database.getRange(credentialRange)) {
+      const name = hex(key);
+      stored.add(name);
+      if (!indexed.has(name) && this.#tryOpen(key, value)) missing.set(name, Buffer.from(key));
+    }
+    for (const name of indexed) if (!stored.has(name)) this.#lost.add(name);
+    if (missing.size > 0) transact(this.#database, () => this.#reindex([...missing.values()]));
+  }
+
+  #reindex(keys: readonly Buffer[]): void {
+    for (const key of keys) {
+      const indexKey = concat(keyPrefix.credentialIndex, key.subarray(1 + nameBytes));
+      this.#database.put(indexKey, key.subarray(1, 1 + nameBytes));
+    }
+  }
+
+  #putDevice(state: DeviceState, previous?: Uint8Array): void {
+    this.#database.put(deviceKey, this.#seal(deviceKey, encodeDevice(state, previous)));
+  }
+
+  #indexKey(id: Uint8Array): Buffer {
+    return concat(keyPrefix.credentialIndex, nameOf(this.#keys.names, 'credentialId', id));
+  }
+
+  #seal(key: Uint8Array, plaintext: Uint8Array): Buffer {
+    return Buffer.from(sealRecord(this.#keys.seal, key, plaintext));
+  }
+
+  #open(key: Uint8Array): Uint8Array {
+    return openRecord(this.#keys.seal, key, this.#sealed(key));
+  }
+
+  #sealed(key: Uint8Array): Buffer {
+    const sealed = this.#database.getBinary(key);
+    if (!sealed) throw lostRecord(hex(key));
+    return sealed;
+  }
+
+  #tryOpen(key: Uint8Array, sealed = this.#database.getBinary(key)): Uint8Array | undefined {
+    if (!sealed) return undefined;
+    try {
+      return openRecord(this.#keys.seal, key, sealed);
+    } catch (error) {
+      if (error instanceof VaultError && error.code === 'corrupt') return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Prefix, name of the RP ID hash (16 bytes), name of the credential id (16): one relying party is one range. */
+function credentialKey(rpName: Uint8Array, idName: Uint8Array): Buffer {
+  return concat(keyPrefix.credential, rpName, idName);
+}
+
+/** Behind every key that begins with `prefix`: keys are 33 bytes at most. */
+function afterPrefix(prefix: Uint8Array): Buffer {
+  return Buffer.concat([prefix, Buffer.alloc(nameBytes + 1, 0xff)]);
+}
+
+function lostRecord(name: string): VaultError {
+  return new VaultError('corrupt', `record ${name} is missing`);
+}
+
+function concat(prefix: number, ...names: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([Uint8Array.of(prefix), ...names]);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}

@@ -1,0 +1,215 @@
+// The only door to store/: makes and opens a vault. Behind it nobody sees a key, a nonce or the file format.
+
+import { randomBytes } from 'node:crypto';
+import type { Credential, DeviceState, Vault, VaultTransaction } from '../ctap/env.ts';
+import { createDatabase, type Database, databaseExists, openDatabase, transact } from './database.ts';
+import { decodeHeader, encodeHeader } from './header.ts';
+import { keyPrefix, RecordStore } from './record-store.ts';
+import { deriveKeys, type VaultKeys } from './seal.ts';
+import { SignCounter } from './sign-counter.ts';
+import { createPassphraseSlot, openSlots, type Slot, type Unlock } from './slots.ts';
+import { VaultError } from './vault-error.ts';
+
+export type { Unlock } from './slots.ts';
+export { VaultError, type VaultErrorCode } from './vault-error.ts';
+
+/** A vault that is unlocked. Several processes may have the same one open; one at a time should sign. */
+export interface OpenVault extends Vault {
+  readonly directory: string;
+  /** Every credential, in no particular order, read one at a time; in place of a damaged one, the error that tells. */
+  credentials(): Iterable<Credential | VaultError>;
+  credentialCount(): number;
+  /** The last count given out by this process; if there is none, an upper bound of those before. */
+  readonly signCount: number;
+  /** Reserves signature counts now, so that the first sign-in needs no disk write. */
+  reserveSignCounts(): void;
+  /** Whether the passphrase opens a slot of this vault. Takes as long as opening. */
+  checkPassphrase(passphrase: string): Promise<boolean>;
+  /** Gives unused signature counts back and wipes the keys. The vault must not be used afterwards. */
+  close(): Promise<void>;
+}
+
+const headerKeys = [Uint8Array.of(keyPrefix.header), Uint8Array.of(keyPrefix.headerCopy)] as const;
+
+export function vaultExists(directory: string): boolean {
+  return databaseExists(directory);
+}
+
+/**
+ * Makes a vault in `directory` (created with mode 0700) and opens it.
+ * @param options `scryptLogN` lowers the cost of the passphrase, for tests.
+ * @throws VaultError `exists`, `full`, `read-only`, `no-access`, `io`.
+ */
+export async function createVault(
+  directory: string,
+  unlock: Unlock,
+  options: { readonly scryptLogN?: number } = {},
+): Promise<OpenVault> {
+  if (vaultExists(directory)) throw new VaultError('exists', `there is a vault in ${directory} already`);
+  const rootKey = randomBytes(32);
+  const keys = deriveKeys(rootKey);
+  const slot = await createPassphraseSlot(rootKey, unlock.passphrase, options.scryptLogN);
+  rootKey.fill(0);
+  const header = Buffer.from(encodeHeader([slot]));
+  await createDatabase(directory, (database) => {
+    for (const key of headerKeys) database.put(key, header);
+    const records = new RecordStore(database, keys);
+    records.reset();
+    records.putCounter(0);
+  });
+  const { database } = openDatabase(directory);
+  return new StoredVault(directory, database, keys);
+}
+
+/**
+ * Opens the vault in `directory`.
+ * @throws VaultError `not-found`, `wrong-passphrase`, `foreign`, `corrupt`, `newer-format`, `locked`, `full`,
+ *   `read-only`, `no-access`, `io`.
+ */
+export async function openVault(directory: string, unlock: Unlock): Promise<OpenVault> {
+  const { database, fullyChecked } = openDatabase(directory);
+  try {
+    const rootKey = await openSlots(readSlots(database), unlock);
+    const keys = deriveKeys(rootKey);
+    rootKey.fill(0);
+    const vault = new StoredVault(directory, database, keys);
+    if (fullyChecked) vault.verify();
+    return vault;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+/** The slots as a header that is intact has them; if the other is not, it is mended. */
+function readSlots(database: Database): readonly Slot[] {
+  const headers = headerKeys.map((key) => database.getBinary(key) ?? Buffer.alloc(0));
+  let firstError: unknown;
+  for (const header of headers) {
+    try {
+      const slots = decodeHeader(header);
+      if (!headers.every((other) => other.equals(header))) {
+        transact(database, () => headerKeys.forEach((key) => void database.put(key, header)));
+      }
+      return slots;
+    } catch (error) {
+      firstError ??= error;
+    }
+  }
+  throw firstError;
+}
+
+class StoredVault implements OpenVault {
+  readonly directory: string;
+  readonly #database: Database;
+  readonly #keys: VaultKeys;
+  readonly #signCounter: SignCounter;
+  #openRecords: RecordStore | undefined;
+
+  constructor(directory: string, database: Database, keys: VaultKeys) {
+    this.directory = directory;
+    this.#database = database;
+    this.#keys = keys;
+    this.#openRecords = new RecordStore(database, keys);
+    this.#signCounter = new SignCounter({
+      read: () => this.#records.counter(),
+      change: (change) =>
+        transact(database, () => {
+          const before = this.#records.counter();
+          const after = change(before);
+          if (after !== before) this.#records.putCounter(after);
+          return { before, after };
+        }),
+    });
+  }
+
+  credential(id: Uint8Array): Credential | undefined {
+    return this.#records.credential(id);
+  }
+
+  credentialsOf(rpIdHash: Uint8Array): readonly Credential[] {
+    return this.#records.credentialsOf(rpIdHash);
+  }
+
+  credentials(): Iterable<Credential | VaultError> {
+    return this.#records.credentials();
+  }
+
+  credentialCount(): number {
+    return this.#records.credentialCount();
+  }
+
+  get device(): DeviceState {
+    return this.#records.device;
+  }
+
+  get signCount(): number {
+    return this.#signCounter.current;
+  }
+
+  nextSignCount(): number {
+    return this.#signCounter.next();
+  }
+
+  reserveSignCounts(): void {
+    this.#signCounter.reserve();
+  }
+
+  async update(change: (tx: VaultTransaction) => void): Promise<void> {
+    const writes: ((records: RecordStore) => void)[] = [];
+    change({
+      putCredential: (credential) => {
+        const copy = structuredClone(credential);
+        writes.push((records) => records.putCredential(copy));
+      },
+      deleteCredential: (id) => {
+        const copy = Uint8Array.from(id);
+        writes.push((records) => records.deleteCredential(copy));
+      },
+      setDevice: (changed) => {
+        const copy = structuredClone(changed);
+        writes.push((records) => records.setDevice(copy));
+      },
+      reset: () => writes.push((records) => records.reset()),
+    });
+    // The caller goes on first: nothing is to be seen of the change until the promise resolves.
+    await Promise.resolve();
+    const records = this.#records;
+    transact(this.#database, () => {
+      for (const write of writes) write(records);
+    });
+  }
+
+  async checkPassphrase(passphrase: string): Promise<boolean> {
+    try {
+      const rootKey = await openSlots(readSlots(this.#database), { passphrase });
+      rootKey.fill(0);
+      return true;
+    } catch (error) {
+      if (error instanceof VaultError && error.code === 'wrong-passphrase') return false;
+      throw error;
+    }
+  }
+
+  /** Opens every record; what is damaged is remembered, so that no later answer leaves it out silently. */
+  verify(): void {
+    this.#records.verify();
+  }
+
+  async close(): Promise<void> {
+    if (!this.#openRecords) return;
+    try {
+      this.#signCounter.release();
+    } finally {
+      this.#openRecords = undefined;
+      this.#keys.seal.fill(0);
+      this.#keys.names.fill(0);
+      await this.#database.close();
+    }
+  }
+
+  get #records(): RecordStore {
+    if (!this.#openRecords) throw new VaultError('io', 'the vault is closed', { hint: 'open it again' });
+    return this.#openRecords;
+  }
+}
