@@ -13,8 +13,8 @@ export interface Caller {
   /** The page's origin, e.g. `https://example.com`: its word is taken. */
   readonly origin: string;
   readonly signal?: AbortSignal;
-  /** Told what the key waits for, while it waits. */
-  onKeepalive?(status: 'processing' | 'user'): void;
+  /** As in `RequestOptions`. */
+  readonly onKeepalive?: (status: number) => void;
   /** Picks one of several accounts by its index; without it the first, which is the newest, signs in. */
   chooseAccount?(accounts: readonly (UserEntity | undefined)[]): Promise<number>;
 }

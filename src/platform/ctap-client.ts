@@ -34,8 +34,9 @@ export interface CborChannel {
 }
 
 export interface RequestOptions {
-  signal?: AbortSignal;
-  onKeepalive?(status: 'processing' | 'user'): void;
+  readonly signal?: AbortSignal;
+  /** Told the status of each CTAPHID keepalive: 1 while the key is processing, 2 while it waits for its user. */
+  readonly onKeepalive?: (status: number) => void;
 }
 
 /** CTAP 2.1 §6.1. Options that are false are not sent: that is their default, and a key may not know them. */

@@ -13,8 +13,7 @@ const reasons = {
 };
 
 /** Chromium does not even ask a key that can neither verify its user nor take a PIN. */
-const discoverableHint =
-  ' Chromium lets only keys with a PIN or with user verification hold discoverable credentials; Firefox takes any key.';
+const discoverableHint = ' For a discoverable credential, Chromium wants a key with a PIN or with user verification.';
 
 const flagMeanings = [
   ['up', 'user present', 'nobody confirmed'],
