@@ -1,0 +1,84 @@
+// Configuration: what overrules what, and what is refused with which words.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadConfig, runtimeDirectory } from '../../src/config.ts';
+import { UserError } from '../../src/errors.ts';
+
+let home: string;
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'passfob-config-'));
+});
+
+afterEach(() => {
+  rmSync(home, { recursive: true, force: true });
+});
+
+function writeFile(content: string): void {
+  mkdirSync(join(home, '.config', 'passfob'), { recursive: true });
+  writeFileSync(join(home, '.config', 'passfob', 'config.json'), content);
+}
+
+describe('where settings come from', () => {
+  test('without any setting the vault is in the data folder and a person is asked', () => {
+    expect(loadConfig({}, { env: {}, home })).toEqual({
+      vaultDirectory: join(home, '.local/share/passfob/vault'),
+      passphraseFile: undefined,
+      transports: ['auto'],
+      consent: 'ask',
+      logLevel: 'info',
+    });
+  });
+
+  test('XDG_DATA_HOME moves the vault', () => {
+    expect(loadConfig({}, { env: { XDG_DATA_HOME: '/data' }, home }).vaultDirectory).toBe('/data/passfob/vault');
+  });
+
+  test('the file is overruled by the environment, and that by flags', () => {
+    writeFile('{"vault": "/file", "consent": "never", "logLevel": "debug"}');
+    const env = { PASSFOB_VAULT: '/env', PASSFOB_CONSENT: 'always' };
+    const config = loadConfig({ vault: '/flag' }, { env, home });
+    expect(config).toMatchObject({ vaultDirectory: '/flag', consent: 'always', logLevel: 'debug' });
+  });
+
+  test('the environment names several transports with spaces between them', () => {
+    const env = { PASSFOB_TRANSPORT: 'uhid  tcp:127.0.0.1:7000' };
+    expect(loadConfig({}, { env, home }).transports).toEqual(['uhid', 'tcp:127.0.0.1:7000']);
+  });
+
+  test('the result cannot be changed', () => {
+    expect(Object.isFrozen(loadConfig({}, { env: {}, home }))).toBe(true);
+  });
+});
+
+describe('what is refused', () => {
+  test.each([
+    ['{"vault": 1}', '"vault" must be a text'],
+    ['{"vualt": "/x"}', 'unknown setting "vualt"'],
+    ['{"toString": "/x"}', 'unknown setting "toString"'],
+    ['{"transport": "uhid"}', '"transport" must be an array of texts'],
+    ['[]', 'expected a JSON object'],
+    ['{', 'is not JSON'],
+  ])('the file %s', (content, message) => {
+    writeFile(content);
+    expect(() => loadConfig({}, { env: {}, home })).toThrow(message);
+  });
+
+  test('an unknown consent mode, with the known ones as a hint', () => {
+    expect(() => loadConfig({ consent: 'maybe' }, { env: {}, home })).toThrow(
+      expect.objectContaining({ message: 'unknown consent "maybe"', hint: 'one of: ask, always, never, scripted' }),
+    );
+  });
+
+  test('an unknown log level', () => {
+    expect(() => loadConfig({ logLevel: 'loud' }, { env: {}, home })).toThrow(UserError);
+  });
+});
+
+test('sockets live in the runtime folder, or in one of this user', () => {
+  expect(runtimeDirectory({ env: { XDG_RUNTIME_DIR: '/run/user/7' }, home })).toBe('/run/user/7/passfob');
+  expect(runtimeDirectory({ env: {}, home })).toBe(`/tmp/passfob-${process.getuid?.()}`);
+});
