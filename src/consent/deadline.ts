@@ -1,0 +1,51 @@
+// A person has so long and no longer: the gate that withdraws a question when its time is over, and the words for logs.
+
+import type { Answer, CancelSignal, Prompt, UserGate } from '../../ctap/env.ts';
+
+/** Passes questions on to `gate`; answers `timed-out` after `timeoutMs` and `cancelled` once the request's signal aborts. */
+export function withDeadline(gate: UserGate, timeoutMs: number): UserGate {
+  return {
+    async ask(prompt, signal) {
+      const withdraw = new AbortController();
+      let timer: NodeJS.Timeout | undefined;
+      const tooLate = new Promise<Answer>((resolve) => {
+        timer = setTimeout(resolve, timeoutMs, { kind: 'timed-out' });
+      });
+      try {
+        return await Promise.race([untilCancelled(signal), tooLate, gate.ask(prompt, withdraw.signal)]);
+      } finally {
+        clearTimeout(timer);
+        // Whoever still shows the question takes it away now.
+        withdraw.abort();
+      }
+    },
+  };
+}
+
+/** Resolves with `cancelled` when the signal aborts: for gates that never answer by themselves. */
+export function untilCancelled(signal: CancelSignal): Promise<Answer> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve({ kind: 'cancelled' });
+    else signal.addEventListener('abort', () => resolve({ kind: 'cancelled' }));
+  });
+}
+
+/** The question in words, without a question mark: `sign in to example.com as alice`. */
+export function describePrompt(prompt: Prompt): string {
+  switch (prompt.kind) {
+    case 'register':
+      return `register with ${prompt.rpId}${prompt.userName ? ` as ${prompt.userName}` : ''}`;
+    case 'sign-in':
+      return `sign in to ${prompt.rpId}${prompt.accounts.length > 0 ? ` as ${prompt.accounts.join(' or ')}` : ''}`;
+    case 'already-registered':
+      return `tell ${prompt.rpId} that this key is registered already`;
+    case 'u2f-register':
+      return `register with a website (U2F, application ${prompt.applicationHash.slice(0, 16)}…)`;
+    case 'u2f-sign-in':
+      return `sign in to a website (U2F, application ${prompt.applicationHash.slice(0, 16)}…)`;
+    case 'reset':
+      return 'ERASE this key: every credential on it will be gone for good';
+    case 'select':
+      return 'use this key (a program asks which of several keys to take)';
+  }
+}
