@@ -1,0 +1,166 @@
+// KeyOperations on a vault that this process has open: the daemon's, behind its control socket, or the command line's.
+
+import type { Credential } from '../../ctap/env.ts';
+import { type OpenVault, VaultError } from '../../store/vault.ts';
+import { exitCode, UserError } from '../errors.ts';
+import { base64url, privateJwk, publicJwk } from '../jwk.ts';
+import type {
+  CredentialDetails,
+  CredentialList,
+  CredentialView,
+  Dump,
+  KeyOperations,
+  UserNames,
+} from './operations.ts';
+
+/** What the operations need of the authenticator around the vault. */
+export interface Device {
+  readonly aaguid: Uint8Array;
+  /** authenticatorGetInfo, as on the wire. */
+  getInfo(): Promise<Uint8Array>;
+  /** A power cycle: forgets channels, tokens and what was pending. */
+  replug(): Promise<void>;
+}
+
+export class LocalOperations implements KeyOperations {
+  readonly #vault: OpenVault;
+  readonly #device: Device;
+
+  constructor(vault: OpenVault, device: Device) {
+    this.#vault = vault;
+    this.#device = device;
+  }
+
+  async list(): Promise<CredentialList> {
+    const { sound, damaged } = this.#readAll();
+    return { credentials: sound.map(view), damaged };
+  }
+
+  async show(id: string): Promise<CredentialDetails> {
+    return details(this.#find(id));
+  }
+
+  async delete(id: string): Promise<CredentialView> {
+    const credential = this.#find(id);
+    await this.#vault.update((tx) => tx.deleteCredential(credential.id));
+    return view(credential);
+  }
+
+  async rename(id: string, names: UserNames): Promise<CredentialView> {
+    const credential = this.#find(id);
+    const { name, displayName } = credential.user;
+    const renamed: Credential = {
+      ...credential,
+      user: {
+        id: credential.user.id,
+        ...optional('name', names.userName ?? name),
+        ...optional('displayName', names.userDisplayName ?? displayName),
+      },
+    };
+    await this.#vault.update((tx) => tx.putCredential(renamed));
+    return view(renamed);
+  }
+
+  async dump(passphrase?: string): Promise<Dump> {
+    const withSecrets = passphrase !== undefined;
+    if (withSecrets && !(await this.#vault.checkPassphrase(passphrase))) {
+      throw new UserError('wrong passphrase', 'nothing was written', exitCode.vault);
+    }
+    const { sound, damaged } = this.#readAll();
+    return {
+      format: 'passfob-dump',
+      formatVersion: 1,
+      createdAt: new Date().toISOString(),
+      device: {
+        aaguid: formatAaguid(this.#device.aaguid),
+        signCount: this.#vault.signCount,
+        ...(withSecrets && { credentialIdKey: base64url(this.#vault.device.credentialIdKey) }),
+      },
+      credentials: sound.map((credential) => ({
+        ...details(credential),
+        ...(withSecrets && { privateKey: privateJwk(credential) }),
+      })),
+      damaged,
+    };
+  }
+
+  info(): Promise<Uint8Array> {
+    return this.#device.getInfo();
+  }
+
+  async reset(): Promise<void> {
+    await this.#vault.update((tx) => tx.reset());
+    await this.#device.replug();
+  }
+
+  async close(): Promise<void> {
+    await this.#vault.close();
+  }
+
+  /** Newest first. A damaged record hides no other. */
+  #readAll(): { sound: Credential[]; damaged: string[] } {
+    const sound: Credential[] = [];
+    const damaged: string[] = [];
+    for (const entry of this.#vault.credentials()) {
+      if (entry instanceof VaultError) damaged.push(entry.message);
+      else sound.push(entry);
+    }
+    sound.sort((a, b) => b.createdAt - a.createdAt);
+    return { sound, damaged };
+  }
+
+  #find(id: string): Credential {
+    const { sound } = this.#readAll();
+    const fitting = sound.filter((credential) => base64url(credential.id).startsWith(id));
+    const exact = fitting.find((credential) => base64url(credential.id) === id) ?? fitting[0];
+    if (exact === undefined || id === '') {
+      throw new UserError(
+        `no credential has an id that begins with "${id}"`,
+        '`passfob credentials list` shows them',
+        exitCode.notFound,
+      );
+    }
+    if (fitting.length > 1 && base64url(exact.id) !== id) {
+      throw new UserError(
+        `${fitting.length} credentials have ids that begin with "${id}"`,
+        'give more of the id',
+        exitCode.notFound,
+      );
+    }
+    return exact;
+  }
+}
+
+function view(credential: Credential): CredentialView {
+  return {
+    id: base64url(credential.id),
+    rpId: credential.rpId,
+    userName: credential.user.name ?? null,
+    userDisplayName: credential.user.displayName ?? null,
+    createdAt: new Date(credential.createdAt).toISOString(),
+    // Only discoverable credentials are records of the vault; the others live in their ids, at the relying party.
+    discoverable: true,
+    algorithm: credential.algorithm,
+  };
+}
+
+function details(credential: Credential): CredentialDetails {
+  return {
+    ...view(credential),
+    rpName: credential.rpName ?? null,
+    userHandle: base64url(credential.user.id),
+    publicKey: publicJwk(credential),
+  };
+}
+
+/** `{[key]: value}`, or nothing for an empty text: an empty name is the way to remove one. */
+function optional<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {
+  return value ? ({ [key]: value } as { [P in K]?: string }) : {};
+}
+
+/** The dashed form in which metadata services list AAGUIDs. */
+export function formatAaguid(aaguid: Uint8Array): string {
+  return Buffer.from(aaguid)
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

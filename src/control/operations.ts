@@ -1,0 +1,80 @@
+// What the command line can do with a key, whether a daemon serves it or not. Two things fit this interface:
+// LocalOperations (this process has the vault open) and the control client (a daemon has it). Shapes are JSON.
+
+/** A credential as people and scripts see it. */
+export interface CredentialView {
+  /** base64url without padding. */
+  readonly id: string;
+  readonly rpId: string;
+  readonly userName: string | null;
+  readonly userDisplayName: string | null;
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly discoverable: boolean;
+  /** COSE number: -7 is ES256. */
+  readonly algorithm: number;
+}
+
+export interface CredentialDetails extends CredentialView {
+  readonly rpName: string | null;
+  /** base64url: the account's handle at the relying party. */
+  readonly userHandle: string;
+  /** JSON Web Key, RFC 7517. */
+  readonly publicKey: JsonWebKey;
+}
+
+/** The members of a JSON Web Key that credentials have. */
+export interface JsonWebKey {
+  readonly kty: string;
+  readonly crv: string;
+  readonly x: string;
+  readonly y?: string;
+  /** Only with `--secrets`. */
+  readonly d?: string;
+}
+
+export interface CredentialDump extends CredentialDetails {
+  readonly privateKey?: JsonWebKey;
+}
+
+export interface Dump {
+  readonly format: 'passfob-dump';
+  readonly formatVersion: 1;
+  readonly createdAt: string;
+  readonly device: {
+    readonly aaguid: string;
+    /** The last signature count that may have been given out. */
+    readonly signCount: number;
+    /** base64url; seals non-discoverable credentials. Only with `--secrets`. */
+    readonly credentialIdKey?: string;
+  };
+  readonly credentials: readonly CredentialDump[];
+  /** One message for each record that could not be opened; empty in a sound vault. */
+  readonly damaged: readonly string[];
+}
+
+export interface CredentialList {
+  readonly credentials: readonly CredentialView[];
+  readonly damaged: readonly string[];
+}
+
+export interface UserNames {
+  readonly userName?: string;
+  readonly userDisplayName?: string;
+}
+
+export interface KeyOperations {
+  /** Newest first. */
+  list(): Promise<CredentialList>;
+  /** `id` here and below: an id in base64url or the beginning of one that only one credential has. */
+  show(id: string): Promise<CredentialDetails>;
+  delete(id: string): Promise<CredentialView>;
+  rename(id: string, names: UserNames): Promise<CredentialView>;
+  /** Private keys only with the vault's passphrase, which is checked. */
+  dump(passphrase?: string): Promise<Dump>;
+  /** The authenticator's answer to a CTAP2 request: a status byte, then canonical CBOR. Only getInfo is let through. */
+  info(): Promise<Uint8Array>;
+  /** Factory state. The caller has asked the person. */
+  reset(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,31 @@
+// The words that command line and daemon share on the control socket: HTTP/1.1 with JSON bodies.
+//
+//   GET    /status              DaemonStatus             GET    /info      { response: base64url of getInfo's answer }
+//   GET    /credentials         CredentialList           GET    /dump      Dump without secrets
+//   GET    /credentials/ID      CredentialDetails        POST   /dump      { passphrase } → Dump with secrets
+//   DELETE /credentials/ID      CredentialView           POST   /consent   { mode } → {}
+//   PATCH  /credentials/ID      UserNames → CredentialView
+//   POST   /replug              {}                       POST   /reset     {}
+//
+// An error is { error: { message, hint?, exitCode } } with a status of 400 or above.
+
+import type { ConsentMode } from '../config.ts';
+
+export const scriptedModes = ['always', 'never', 'once'] as const;
+export type ScriptedMode = (typeof scriptedModes)[number];
+
+export interface DaemonStatus {
+  readonly running: true;
+  readonly version: string;
+  readonly pid: number;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly vault: string;
+  readonly credentials: number;
+  /** Names of the transports that hosts can see the key on. */
+  readonly transports: readonly string[];
+  readonly consent: ConsentMode;
+}
+
+/** Bytes of a request body; names and a passphrase fit many times over. */
+export const maxBodyBytes = 64 * 1024;

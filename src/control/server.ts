@@ -1,0 +1,158 @@
+// The daemon's end of the control socket. Whoever can open the socket owns the vault's files anyway: mode 0600 in a
+// folder of mode 0700 is the whole authentication, and no secret is given out without the passphrase.
+
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { dirname } from 'node:path';
+import { VaultError } from '../../store/vault.ts';
+import { exitCode, UserError } from '../errors.ts';
+import { base64url } from '../jwk.ts';
+import type { Log } from '../log.ts';
+import { ensurePrivateDirectory } from '../private-directory.ts';
+import type { KeyOperations, UserNames } from './operations.ts';
+import { type DaemonStatus, maxBodyBytes, type ScriptedMode, scriptedModes } from './protocol.ts';
+
+/** What only a daemon can do. */
+export interface DaemonControl {
+  status(): DaemonStatus;
+  replug(): Promise<void>;
+  /** @throws UserError unless the daemon runs with `--consent scripted`. */
+  setConsent(mode: ScriptedMode): void;
+}
+
+export interface ControlServer {
+  close(): Promise<void>;
+  /** Removes the socket at once, for a dying process. */
+  closeNow(): void;
+}
+
+type Route = (body: unknown, id: string) => Promise<unknown>;
+
+/**
+ * Listens on the Unix socket `path`. The caller has made sure that no other daemon answers there.
+ * @throws UserError
+ */
+export async function startControlServer(
+  path: string,
+  operations: KeyOperations,
+  control: DaemonControl,
+  log: Log,
+): Promise<ControlServer> {
+  ensurePrivateDirectory(dirname(path));
+  rmSync(path, { force: true });
+  const routes = makeRoutes(operations, control);
+  const server = createServer((request, response) => {
+    void answer(routes, request, response, log);
+  });
+  await listen(server, path);
+  return {
+    closeNow: () => rmSync(path, { force: true }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(new UserError(`cannot listen on ${path}: ${error.message}`)));
+    server.listen(path, () => {
+      chmodSync(path, 0o600);
+      resolve();
+    });
+  });
+}
+
+function makeRoutes(operations: KeyOperations, control: DaemonControl): ReadonlyMap<string, Route> {
+  return new Map<string, Route>([
+    ['GET /status', async () => control.status()],
+    ['GET /credentials', () => operations.list()],
+    ['GET /credentials/*', (_, id) => operations.show(id)],
+    ['DELETE /credentials/*', (_, id) => operations.delete(id)],
+    ['PATCH /credentials/*', (body, id) => operations.rename(id, userNames(body))],
+    ['GET /info', async () => ({ response: base64url(await operations.info()) })],
+    ['GET /dump', () => operations.dump()],
+    ['POST /dump', (body) => operations.dump(text(body, 'passphrase'))],
+    ['POST /consent', async (body) => control.setConsent(scriptedMode(body))],
+    ['POST /replug', () => control.replug()],
+    ['POST /reset', () => operations.reset()],
+  ]);
+}
+
+async function answer(
+  routes: ReadonlyMap<string, Route>,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: Log,
+): Promise<void> {
+  const [path, id] = splitPath(request.url ?? '/');
+  try {
+    const route = routes.get(`${request.method} ${path}`);
+    if (!route) throw new UserError(`unknown request: ${request.method} ${path}`, undefined, exitCode.usage);
+    const result = await route(await readBody(request), id);
+    send(response, 200, result ?? {});
+  } catch (error) {
+    if (!(error instanceof UserError || error instanceof VaultError))
+      log.error(`control: ${error instanceof Error ? error.stack : String(error)}`);
+    send(response, error instanceof UserError ? 400 : 500, { error: describe(error) });
+  }
+}
+
+/** `/credentials/abc` becomes `/credentials/*` and `abc`. */
+function splitPath(url: string): [path: string, id: string] {
+  const [, noun = '', id] = url.split('/');
+  return id === undefined ? [`/${noun}`, ''] : [`/${noun}/*`, id];
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBodyBytes) throw new UserError('the request is too large', undefined, exitCode.usage);
+    chunks.push(chunk);
+  }
+  if (size === 0) return {};
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw new UserError('the request is not JSON', undefined, exitCode.usage);
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+/** A bug's text may hold anything, so it stays in the daemon's log. */
+function describe(error: unknown): { message: string; hint?: string | undefined; exitCode: number } {
+  if (error instanceof UserError) return { message: error.message, hint: error.hint, exitCode: error.exitCode };
+  if (error instanceof VaultError) return { message: error.message, hint: error.hint, exitCode: exitCode.vault };
+  return { message: 'the daemon failed', hint: 'its log says why', exitCode: exitCode.failure };
+}
+
+function member(body: unknown, name: string): unknown {
+  return typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[name] : undefined;
+}
+
+function text(body: unknown, name: string): string {
+  const value = member(body, name);
+  if (typeof value !== 'string') throw new UserError(`"${name}" must be a text`, undefined, exitCode.usage);
+  return value;
+}
+
+function userNames(body: unknown): UserNames {
+  return {
+    ...(member(body, 'userName') !== undefined && { userName: text(body, 'userName') }),
+    ...(member(body, 'userDisplayName') !== undefined && { userDisplayName: text(body, 'userDisplayName') }),
+  };
+}
+
+function scriptedMode(body: unknown): ScriptedMode {
+  const mode = scriptedModes.find((candidate) => candidate === member(body, 'mode'));
+  if (!mode) throw new UserError(`"mode" must be one of ${scriptedModes.join(', ')}`, undefined, exitCode.usage);
+  return mode;
+}
