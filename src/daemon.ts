@@ -1,0 +1,183 @@
+// The composition root: vault → authenticator → gate → devices, one control socket, and an orderly end.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { Authenticator } from '../ctap/authenticator.ts';
+import type { Answer, Clock, Prompt, UserGate } from '../ctap/env.ts';
+import { defaultPolicy } from '../ctap/policy.ts';
+import { Command } from '../ctap/wire.ts';
+import { CtapHidDevice, ProcessingLock } from '../hid/device.ts';
+import type { HidTransport } from '../hid/transport.ts';
+import type { OpenVault } from '../store/vault.ts';
+import type { ConsentMode } from './config.ts';
+import { ScriptedGate } from './consent/automatic.ts';
+import { describePrompt, withDeadline } from './consent/deadline.ts';
+import { type Device, LocalOperations } from './control/local-operations.ts';
+import type { DaemonStatus } from './control/protocol.ts';
+import { type ControlServer, startControlServer } from './control/server.ts';
+import { exitCode, UserError } from './errors.ts';
+import type { Log } from './log.ts';
+import { createOpensslCrypto } from './openssl.ts';
+import { version, versionParts } from './version.ts';
+
+export interface DaemonOptions {
+  /** Closed by the daemon when it stops. */
+  readonly vault: OpenVault;
+  readonly transports: readonly HidTransport[];
+  readonly gate: UserGate;
+  readonly consent: ConsentMode;
+  readonly log: Log;
+  /** Where the control socket goes; none for a throw-away key. */
+  readonly controlSocket?: string;
+  /** A transport died by itself. */
+  onTransportError(transport: HidTransport, error: Error): void;
+}
+
+export interface Daemon {
+  readonly status: () => DaemonStatus;
+  /** Unplugs and plugs every device: a power cycle that keeps the vault. */
+  replug(): Promise<void>;
+  /** Removes the devices and closes the vault. */
+  stop(): Promise<void>;
+  /** The same for a dying process: synchronous, the devices and the socket only. */
+  stopNow(): void;
+}
+
+/** Resolves when hosts can see every device and the control socket answers; otherwise nothing is left behind. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { vault, log } = options;
+  const { authenticator, device } = createDevice(vault, logged(options.gate, log), log, () => daemon.replug());
+  const lock = new ProcessingLock();
+  const devices = options.transports.map(
+    (transport) =>
+      new CtapHidDevice({
+        transport,
+        handler: {
+          cbor: (request, context) => authenticator.cbor(request, context),
+          msg: (request, context) => authenticator.msg(request, context),
+          wink: () => log.info('a program asks which key this is (wink)'),
+        },
+        lock,
+        version: versionParts,
+        onBug: (error) => reportBug(log, error),
+        onTransportError: (error) => options.onTransportError(transport, error),
+      }),
+  );
+  const startedAt = new Date().toISOString();
+  let control: ControlServer | undefined;
+
+  const daemon: Daemon = {
+    status: () => ({
+      running: true,
+      version,
+      pid: process.pid,
+      startedAt,
+      vault: vault.directory,
+      credentials: vault.credentialCount(),
+      transports: options.transports.map((transport) => transport.name),
+      consent: options.consent,
+    }),
+    async replug() {
+      await Promise.all(devices.map((each) => each.close()));
+      authenticator.powerCycle();
+      for (const each of devices) await each.open();
+      log.info('replugged');
+    },
+    async stop() {
+      await Promise.all(devices.map((each) => each.close()));
+      await control?.close();
+      await vault.close();
+    },
+    stopNow() {
+      for (const each of devices) each.closeNow();
+      control?.closeNow();
+    },
+  };
+
+  try {
+    if (options.controlSocket) {
+      control = await startControlServer(
+        options.controlSocket,
+        new LocalOperations(vault, device),
+        {
+          status: daemon.status,
+          replug: daemon.replug,
+          setConsent: (mode) => scripted(options.gate).set(mode),
+        },
+        log,
+      );
+    }
+    for (const each of devices) await each.open();
+  } catch (error) {
+    await daemon.stop();
+    throw error;
+  }
+  return daemon;
+}
+
+/** The authenticator on a vault, with the real clock and cryptography, and what the operations need of it. */
+export function createDevice(
+  vault: OpenVault,
+  gate: UserGate,
+  log: Log,
+  replug: (() => Promise<void>) | undefined,
+): { authenticator: Authenticator; device: Device } {
+  const policy = defaultPolicy;
+  const authenticator = new Authenticator(
+    {
+      vault,
+      gate: withDeadline(gate, policy.userPresenceTimeoutMs),
+      crypto: createOpensslCrypto(),
+      clock: systemClock,
+      reportBug: (error) => reportBug(log, error),
+    },
+    policy,
+  );
+  return {
+    authenticator,
+    device: {
+      aaguid: policy.aaguid,
+      getInfo: () => authenticator.cbor(Uint8Array.of(Command.authenticatorGetInfo), noContext),
+      replug: replug ?? (async () => authenticator.powerCycle()),
+    },
+  };
+}
+
+const systemClock: Clock = {
+  now: Date.now,
+  // A U2F request that was answered in the meantime must not keep the process alive.
+  delay: (ms) => delay(ms, undefined, { ref: false }),
+};
+
+/** For requests that come from no host. */
+const noContext = { channel: 0, signal: new AbortController().signal, waitingFor: () => {} };
+
+function scripted(gate: UserGate): ScriptedGate {
+  if (gate instanceof ScriptedGate) return gate;
+  throw new UserError(
+    'this daemon is not steered by a script',
+    'start it with `passfob run --consent scripted`',
+    exitCode.daemon,
+  );
+}
+
+const answerWord = {
+  approved: 'approved',
+  declined: 'declined',
+  'timed-out': 'nobody answered',
+  cancelled: 'cancelled',
+};
+
+/** Tells the log what was asked and what came of it. */
+function logged(gate: UserGate, log: Log): UserGate {
+  return {
+    async ask(prompt: Prompt, signal): Promise<Answer> {
+      const answer = await gate.ask(prompt, signal);
+      log.info(`${describePrompt(prompt)}: ${answerWord[answer.kind]}`);
+      return answer;
+    },
+  };
+}
+
+function reportBug(log: Log, error: unknown): void {
+  log.error(`this is a bug in passfob, please report it: ${error instanceof Error ? error.stack : String(error)}`);
+}

@@ -1,0 +1,65 @@
+// From the words of `--transport` to transports: what `auto` means on this machine, and how the key presents itself.
+
+import { accessSync, constants } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { DeviceIdentity, HidTransport } from '../hid/transport.ts';
+import { parseTransport, type TransportAddress } from '../hid/transports/address.ts';
+import { SocketTransport } from '../hid/transports/socket.ts';
+import { UhidTransport } from '../hid/transports/uhid.ts';
+import { runtimeDirectory } from './config.ts';
+import { vaultTag } from './control/address.ts';
+import { exitCode, UserError } from './errors.ts';
+import { ensurePrivateDirectory } from './private-directory.ts';
+
+/** Vendor and product id of open-source prototypes at pid.codes: no client treats them as a known vendor's device. */
+export function deviceIdentity(vaultDirectory: string): DeviceIdentity {
+  return {
+    productName: 'passfob FIDO2 key',
+    vendorId: 0x1209,
+    productId: 0x0001,
+    deviceVersion: 0x0100,
+    serialNumber: `PF${vaultTag(vaultDirectory).toUpperCase()}`,
+  };
+}
+
+/** @throws UserError for words that name no transport. */
+export function createTransports(words: readonly string[], vaultDirectory: string): HidTransport[] {
+  return [...new Set(words.map((word) => (word === 'auto' ? automatic(vaultDirectory) : word)))].map((word) =>
+    createTransport(word, vaultDirectory),
+  );
+}
+
+/** Whether programs on this machine can be shown a HID device. */
+export function canCreateHidDevice(): boolean {
+  try {
+    accessSync('/dev/uhid', constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A kernel device where this user may make one; otherwise a socket that only this user can reach. */
+function automatic(vaultDirectory: string): string {
+  return canCreateHidDevice() ? 'uhid' : `socket:${join(runtimeDirectory(), `key-${vaultTag(vaultDirectory)}.sock`)}`;
+}
+
+function createTransport(word: string, vaultDirectory: string): HidTransport {
+  const address = readAddress(word);
+  if (address.kind === 'uhid') return new UhidTransport(deviceIdentity(vaultDirectory));
+  if (address.kind === 'unix' && dirname(address.path) === runtimeDirectory())
+    ensurePrivateDirectory(runtimeDirectory());
+  return new SocketTransport(address);
+}
+
+function readAddress(word: string): TransportAddress {
+  try {
+    return parseTransport(word);
+  } catch (error) {
+    throw new UserError(
+      `unknown transport: ${(error as RangeError).message}`,
+      '`--transport auto` takes what this machine has',
+      exitCode.usage,
+    );
+  }
+}
