@@ -1,13 +1,50 @@
 // The command line: commander definitions, one file a noun; each action calls one function.
 
-import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
+import { TransportError } from '../../hid/transport-error.ts';
+import { VaultError } from '../../store/vault.ts';
+import { exitCode, UserError } from '../errors.ts';
+import { version } from '../version.ts';
+import { addCredentialCommands } from './credentials.ts';
+import { addDaemonCommands } from './daemon-commands.ts';
+import { addDemoCommand } from './demo.ts';
+import { addInfoCommand } from './info.ts';
+import { addVaultCommands } from './vault.ts';
 
 /** Runs one command line (without `node` and the script's name). Resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  await new Command('passfob').version(version).parseAsync([...args], { from: 'user' });
-  return 0;
+  const program = new Command('passfob')
+    .description('a FIDO2 security key in software')
+    .version(version)
+    .showHelpAfterError('(see --help)')
+    .exitOverride();
+  addVaultCommands(program);
+  addDaemonCommands(program);
+  addInfoCommand(program);
+  addCredentialCommands(program);
+  addDemoCommand(program);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode.ok;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+/** Two lines for a person; a stack only for our own faults. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
+  if (error instanceof UserError || error instanceof VaultError || error instanceof TransportError) {
+    console.error(`error: ${error.message}`);
+    if (error.hint) console.error(`hint: ${error.hint}`);
+    return codeOf(error);
+  }
+  console.error('this is a bug in passfob, please report it:');
+  console.error(error);
+  return exitCode.failure;
+}
+
+function codeOf(error: UserError | VaultError | TransportError): number {
+  if (error instanceof UserError) return error.exitCode;
+  return error instanceof VaultError ? exitCode.vault : exitCode.transport;
 }

@@ -1,0 +1,129 @@
+// passfob credentials list | show | delete | rename, and passfob dump.
+
+import { writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import type { Settings } from '../config.ts';
+import { exitCode, UserError } from '../errors.ts';
+import { oneLine } from '../log.ts';
+import { confirm, vaultOptions, withKey } from './key-session.ts';
+import { algorithmName, formatDate, printFields, printJson, printTable } from './output.ts';
+import { readPassphrase } from './passphrase.ts';
+
+interface JsonFlag extends Settings {
+  readonly json?: boolean;
+}
+
+const idHelp = 'a credential id (base64url) or the beginning of one';
+
+export function addCredentialCommands(program: Command): void {
+  const noun = program.command('credentials').description('list, show, delete and rename what the key holds');
+  vaultOptions(noun.command('list').description('list the discoverable credentials, newest first'))
+    .option('--json', 'print JSON')
+    .action(list);
+  byId(noun, 'show', 'show everything about one credential but its private key')
+    .option('--json', 'print JSON')
+    .action(show);
+  byId(noun, 'delete', 'delete one credential for good')
+    .option('--yes', 'do not ask')
+    .option('--json', 'print JSON')
+    .action(remove);
+  byId(noun, 'rename', 'change the names that sign-in prompts show')
+    .option('--name <name>', 'the new user name; empty removes it')
+    .option('--display-name <name>', 'the new display name; empty removes it')
+    .option('--json', 'print JSON')
+    .action(rename);
+  vaultOptions(program.command('dump').description('print every credential and the device state as JSON'))
+    .option('--secrets', 'with private keys; asks for the passphrase')
+    .option('--output <file>', 'write to a new file that only you can read, instead of the screen')
+    .action(dump);
+}
+
+/** An id may begin with a dash, which commander would take for an option; `refuseOption` tells typing errors apart. */
+function byId(noun: Command, verb: string, description: string): Command {
+  return vaultOptions(noun.command(verb).description(description))
+    .argument('<id>', idHelp)
+    .allowUnknownOption()
+    .hook('preAction', (_, command) => refuseOption(command.args[0] ?? ''));
+}
+
+function refuseOption(id: string): void {
+  if (id.startsWith('--')) throw new UserError(`unknown option "${id}"`, 'see --help', exitCode.usage);
+}
+
+async function list(flags: JsonFlag): Promise<void> {
+  const { credentials, damaged } = await withKey(flags, (key) => key.list());
+  for (const message of damaged) console.error(`warning: ${message}`);
+  if (flags.json) return printJson(credentials);
+  if (credentials.length === 0) return console.log('no discoverable credentials');
+  printTable(
+    ['ID', 'WEBSITE', 'USER', 'CREATED', 'ALGORITHM'],
+    credentials.map((credential) => [
+      credential.id.slice(0, 12),
+      credential.rpId,
+      credential.userName ?? credential.userDisplayName ?? '',
+      formatDate(credential.createdAt),
+      algorithmName(credential.algorithm),
+    ]),
+  );
+}
+
+async function show(id: string, flags: JsonFlag): Promise<void> {
+  const credential = await withKey(flags, (key) => key.show(id));
+  if (flags.json) return printJson(credential);
+  printFields([
+    ['id', credential.id],
+    ['website', credential.rpId + (credential.rpName ? ` (${credential.rpName})` : '')],
+    ['user name', credential.userName ?? ''],
+    ['display name', credential.userDisplayName ?? ''],
+    ['user handle', credential.userHandle],
+    ['created', formatDate(credential.createdAt)],
+    ['algorithm', algorithmName(credential.algorithm)],
+    ['public key', JSON.stringify(credential.publicKey)],
+  ]);
+}
+
+async function remove(id: string, flags: JsonFlag & { yes?: boolean }): Promise<void> {
+  await withKey(flags, async (key) => {
+    const { id: whole, rpId, userName } = await key.show(id);
+    const name = oneLine(`${rpId}${userName ? ` (${userName})` : ''}`);
+    await confirm(`Delete the credential of ${name}? It cannot be brought back.`, flags.yes);
+    const deleted = await key.delete(whole);
+    if (flags.json) printJson(deleted);
+    else console.log(`deleted the credential of ${name}`);
+  });
+}
+
+async function rename(id: string, flags: JsonFlag & { name?: string; displayName?: string }): Promise<void> {
+  const { name, displayName } = flags;
+  if (name === undefined && displayName === undefined) {
+    throw new UserError('no new name was given', 'use --name, --display-name or both', exitCode.usage);
+  }
+  const renamed = await withKey(flags, (key) =>
+    key.rename(id, {
+      ...(name !== undefined && { userName: name }),
+      ...(displayName !== undefined && { userDisplayName: displayName }),
+    }),
+  );
+  if (flags.json) printJson(renamed);
+  else console.log(`renamed the credential of ${oneLine(`${renamed.rpId} to ${renamed.userName ?? '(no name)'}`)}`);
+}
+
+async function dump(flags: Settings & { secrets?: boolean; output?: string }): Promise<void> {
+  const text = await withKey(flags, async (key, config) => {
+    const passphrase = flags.secrets
+      ? await readPassphrase(config.passphraseFile, 'Passphrase, to write out the private keys: ')
+      : undefined;
+    return JSON.stringify(await key.dump(passphrase), undefined, 2);
+  });
+  if (flags.output === undefined) return console.log(text);
+  writeNewFile(flags.output, `${text}\n`);
+}
+
+function writeNewFile(path: string, text: string): void {
+  try {
+    writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'it exists already' : (error as Error).message;
+    throw new UserError(`cannot write ${path}: ${reason}`, 'name a file that is not there yet');
+  }
+}

@@ -1,0 +1,71 @@
+// A command's way to the key it names: through the daemon that serves the vault, or by opening the vault itself.
+
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { openVault, vaultExists } from '../../store/vault.ts';
+import { type Config, loadConfig, type Settings } from '../config.ts';
+import { declineAlways } from '../consent/automatic.ts';
+import { controlSocketPath } from '../control/address.ts';
+import { ControlClient } from '../control/client.ts';
+import { LocalOperations } from '../control/local-operations.ts';
+import type { KeyOperations } from '../control/operations.ts';
+import { createDevice } from '../daemon.ts';
+import { exitCode, UserError } from '../errors.ts';
+import { createLog } from '../log.ts';
+import { readPassphrase } from './passphrase.ts';
+
+/** The options that say which vault, for every command that works on one. */
+export function vaultOptions(command: Command): Command {
+  return command
+    .option('--vault <dir>', 'the vault (PASSFOB_VAULT; otherwise $XDG_DATA_HOME/passfob/vault)')
+    .option('--passphrase-file <file>', 'read the passphrase from the first line of FILE (PASSFOB_PASSPHRASE_FILE)');
+}
+
+/** Runs `use` on the key, and closes what was opened for it. */
+export async function withKey<T>(flags: Settings, use: (key: KeyOperations, config: Config) => Promise<T>): Promise<T> {
+  const config = loadConfig(flags);
+  const daemon = new ControlClient(controlSocketPath(config.vaultDirectory));
+  const key = (await daemon.status()) ? daemon : await openLocally(config);
+  try {
+    return await use(key, config);
+  } finally {
+    await key.close();
+  }
+}
+
+async function openLocally(config: Config): Promise<KeyOperations> {
+  requireVault(config.vaultDirectory);
+  const passphrase = await readPassphrase(config.passphraseFile);
+  const vault = await openVault(config.vaultDirectory, { passphrase });
+  const log = createLog('warn', (line) => console.error(line));
+  return new LocalOperations(vault, createDevice(vault, declineAlways, log, undefined).device);
+}
+
+/** Asked before the passphrase is. @throws UserError */
+export function requireVault(directory: string): void {
+  if (vaultExists(directory)) return;
+  throw new UserError(`there is no vault in ${directory}`, 'make one with `passfob vault init`', exitCode.vault);
+}
+
+/** The daemon that serves the configured vault. @throws UserError where none runs. */
+export async function runningDaemon(flags: Settings): Promise<ControlClient> {
+  const { vaultDirectory } = loadConfig(flags);
+  const daemon = new ControlClient(controlSocketPath(vaultDirectory));
+  if (await daemon.status()) return daemon;
+  throw new UserError(`no daemon serves the vault ${vaultDirectory}`, 'start one with `passfob run`', exitCode.daemon);
+}
+
+/** Goes on after a yes on the terminal, or with `--yes`. @throws UserError otherwise. */
+export async function confirm(question: string, yes: boolean | undefined): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY) {
+    throw new UserError('this needs a yes, and standard input is no terminal', 'add --yes', exitCode.usage);
+  }
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await lines.question(`${question} [y/N] `);
+    if (!/^y(es)?$/i.test(answer.trim())) throw new UserError('nothing was changed', undefined, exitCode.declined);
+  } finally {
+    lines.close();
+  }
+}

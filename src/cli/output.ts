@@ -1,0 +1,45 @@
+// How results are shown: JSON for programs, aligned columns for people.
+
+import { oneLine } from '../log.ts';
+
+export function printJson(value: unknown): void {
+  console.log(JSON.stringify(value, undefined, 2));
+}
+
+/** `rows` under `headings`, columns aligned. Text from websites is made harmless for the terminal. */
+export function printTable(headings: readonly string[], rows: readonly (readonly string[])[]): void {
+  const clean = rows.map((row) => row.map(oneLine));
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...clean.map((row) => row[column]?.length ?? 0)),
+  );
+  for (const row of [headings, ...clean]) {
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+  }
+}
+
+/** `name  value` lines, the values aligned. */
+export function printFields(fields: readonly (readonly [name: string, value: string])[]): void {
+  const width = Math.max(...fields.map(([name]) => name.length));
+  for (const [name, value] of fields) console.log(`${name.padEnd(width)}  ${oneLine(value)}`);
+}
+
+const algorithmNames: Readonly<Record<number, string>> = { [-7]: 'ES256' };
+
+export function algorithmName(algorithm: number): string {
+  return algorithmNames[algorithm] ?? String(algorithm);
+}
+
+/** `2026-11-23 10:15` in local time. */
+export function formatDate(iso: string): string {
+  const date = new Date(iso);
+  const two = (part: number) => String(part).padStart(2, '0');
+  return (
+    `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
+    `${two(date.getHours())}:${two(date.getMinutes())}`
+  );
+}

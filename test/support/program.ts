@@ -1,0 +1,113 @@
+// Runs the built program as people do: its own process, its own folders, nothing of the surroundings.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const entrance = fileURLToPath(new URL('../../dist/bin/passfob.js', import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Daemon {
+  readonly child: ChildProcess;
+  /** The line that begins with `ready`. */
+  readonly readyLine: string;
+  /** What it has printed on standard error so far. */
+  readonly log: () => string;
+  /** Sends the signal and resolves with how the process ended. */
+  stop(signal?: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+/** A home of its own for one test, with a passphrase file. */
+export class Home {
+  readonly directory = mkdtempSync(join(tmpdir(), 'passfob-home-'));
+  readonly vault = join(this.directory, 'data', 'passfob', 'vault');
+  readonly runtime = join(this.directory, 'run');
+  readonly passphraseFile = join(this.directory, 'passphrase');
+  readonly keySocket = join(this.directory, 'key.sock');
+  readonly #daemons: Daemon[] = [];
+
+  constructor() {
+    mkdirSync(this.runtime, { mode: 0o700 });
+    this.writePassphrase('correct horse battery staple');
+  }
+
+  writePassphrase(passphrase: string): void {
+    writeFileSync(this.passphraseFile, `${passphrase}\n`, { mode: 0o600 });
+  }
+
+  /** Runs a command to its end. Standard input is empty and no terminal. */
+  async run(...args: string[]): Promise<Outcome> {
+    const child = this.#spawn(args);
+    const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { code, stdout: stdout(), stderr: stderr() };
+  }
+
+  /** Runs a command that prints JSON. @throws Error if it fails */
+  async json(...args: string[]): Promise<unknown> {
+    const { code, stdout, stderr } = await this.run(...args, '--json');
+    if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}: ${stderr}`);
+    return JSON.parse(stdout);
+  }
+
+  /** `passfob run` on the key socket. @throws Error with its log if it ends before it is ready */
+  async start(...args: string[]): Promise<Daemon> {
+    const child = this.#spawn(['run', '--transport', `socket:${this.keySocket}`, ...args]);
+    const log = collect(child.stderr);
+    const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+      child.once('close', (code, signal) => resolve({ code, signal })),
+    );
+    const readyLine = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('ready') && resolve(line));
+      void ended.then(({ code }) => reject(new Error(`the daemon ended with ${code}: ${log()}`)));
+    });
+    const daemon: Daemon = {
+      child,
+      readyLine,
+      log,
+      stop: (signal = 'SIGTERM') => {
+        child.kill(signal);
+        return ended;
+      },
+    };
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+
+  /** Ends what a failed test has left running. */
+  async stopDaemons(): Promise<void> {
+    await Promise.all(this.#daemons.splice(0).map((daemon) => daemon.stop('SIGKILL')));
+  }
+
+  async remove(): Promise<void> {
+    await this.stopDaemons();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #spawn(args: readonly string[]) {
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: this.directory,
+      XDG_DATA_HOME: join(this.directory, 'data'),
+      XDG_RUNTIME_DIR: this.runtime,
+      PASSFOB_PASSPHRASE_FILE: this.passphraseFile,
+    };
+    return spawn(process.execPath, [entrance, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  return () => text;
+}
