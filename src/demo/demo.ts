@@ -62,8 +62,9 @@ async function welcomeBrowsers(relyingParty: RelyingParty, { key, print, signal 
 
 async function demonstrate(relyingParty: RelyingParty, { key, print, signal }: DemoOptions): Promise<void> {
   print(`A security key on ${key.name}, and a relying party on ${relyingParty.url}.`);
-  if (key.why !== undefined) {
-    print(`No browser can see this key (${key.why}), so the demo signs up and in by itself.`);
+  if (!key.visibleToBrowsers) {
+    const why = key.why === undefined ? '' : ` (${key.why})`;
+    print(`No browser can see this key${why}, so the demo signs up and in by itself.`);
   }
   print('');
   const channel = await key.connect();
@@ -92,7 +93,7 @@ function words(prompt: Prompt): string {
         ? `register at ${prompt.rpId}`
         : `register ${prompt.userName} at ${prompt.rpId}`;
     case 'sign-in':
-      return [`sign in at ${prompt.rpId}`, ...prompt.accounts].join(', ');
+      return `sign in at ${prompt.rpId}${prompt.accounts.length === 0 ? '' : ` as ${prompt.accounts.join(' or ')}`}`;
     case 'already-registered':
       return `tell ${prompt.rpId} that it is registered already`;
     case 'u2f-register':

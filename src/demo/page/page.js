@@ -120,6 +120,7 @@ const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 function say(kind, text) {
   $('message').dataset.kind = kind;
   $('message-text').textContent = text;
+  $('message').scrollIntoView({ block: 'nearest' });
 }
 
 function element(name, text, className) {

@@ -296,6 +296,33 @@ describe('the relying party refuses', () => {
     expect(answer).toMatchObject({ status: 404, body: { error: { code: 'unknown-credential' } } });
   });
 
+  it("another account's user handle", async () => {
+    const browser = new Browser();
+    await browser.register({ userName: 'ada', residentKey: 'required' });
+    const signIn = await browser.getFor({});
+
+    const answer = await browser.post('/sign-in/verify', {
+      ...signIn,
+      response: { ...signIn.response, userHandle: 'AAAA' },
+    });
+
+    expect(answer).toMatchObject({ status: 400, body: { error: { code: 'wrong-user-handle' } } });
+  });
+
+  it('a credential that is registered already', async () => {
+    const [browser, thief] = [new Browser(), new Browser()];
+    const first = await browser.createFor({ userName: 'ada' });
+    await browser.post('/register/verify', first);
+    const second = await thief.createFor({ userName: 'bob' });
+
+    const answer = await thief.post('/register/verify', {
+      ...first,
+      response: { ...first.response, clientDataJSON: second.response.clientDataJSON },
+    });
+
+    expect(answer).toMatchObject({ status: 409, body: { error: { code: 'credential-taken' } } });
+  });
+
   it('a name that somebody else has, but not the key of its owner', async () => {
     const owner = new Browser();
     await owner.register({ userName: 'ada' });
