@@ -21,7 +21,7 @@ export function randomCredentialId(crypto: Crypto): Uint8Array {
   return crypto.randomBytes(32);
 }
 
-/** Seals a key pair into an id of at most 255 bytes, the limit of a U2F key handle; 146 bytes for ES256. */
+/** Seals a key pair into an id of at most 255 bytes, the limit of a U2F key handle; 147 bytes for ES256. */
 export function sealCredentialId(
   crypto: Crypto,
   credentialIdKey: Uint8Array,

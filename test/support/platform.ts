@@ -134,8 +134,11 @@ export function parseAuthenticatorData(bytes: Uint8Array): AuthenticatorData {
   const idLength = data.readUInt16BE(53);
   const key = decode(data.subarray(55 + idLength));
   if (!(key instanceof Map)) throw new Error('cose key is not a map');
-  const attested = { aaguid: data.subarray(37, 53), credentialId: data.subarray(55, 55 + idLength), coseKey: key };
-  return { ...start, attested };
+  const [aaguid, credentialId] = [data.subarray(37, 53), data.subarray(55, 55 + idLength)];
+  return {
+    ...start,
+    attested: { aaguid: new Uint8Array(aaguid), credentialId: new Uint8Array(credentialId), coseKey: key },
+  };
 }
 
 export function sha256(data: Uint8Array | string): Uint8Array {

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { openCredentialId, sealCredentialId } from '../../ctap/credential-id.ts';
+import { createNobleCrypto } from '../../ctap/crypto/noble.ts';
+import { createOpensslCrypto } from '../../src/openssl.ts';
+import { seededRandom } from '../support/fake-environment.ts';
+
+const noble = createNobleCrypto(seededRandom('ids'));
+const openssl = createOpensslCrypto();
+const keyPair = noble.generateKeyPair(-7);
+const [idKey, rpIdHash] = [noble.randomBytes(32), noble.randomBytes(32)];
+
+describe('a sealed credential id', () => {
+  const id = sealCredentialId(noble, idKey, rpIdHash, -7, keyPair);
+
+  it('gives back what was sealed, with either crypto back end', () => {
+    const expected = { id, rpIdHash, algorithm: -7, ...keyPair };
+    expect(openCredentialId(noble, idKey, rpIdHash, id)).toEqual(expected);
+    expect(openCredentialId(openssl, idKey, rpIdHash, id)).toEqual(expected);
+  });
+
+  it('is another one each time, of 147 bytes', () => {
+    const other = sealCredentialId(noble, idKey, rpIdHash, -7, keyPair);
+    expect(other).not.toEqual(id);
+    expect([id.length, other.length]).toEqual([147, 147]);
+  });
+
+  it('shows nothing of the keys', () => {
+    const hex = Buffer.from(id).toString('hex');
+    for (const secret of [keyPair.privateKey, keyPair.publicKey, idKey, rpIdHash]) {
+      expect(hex).not.toContain(Buffer.from(secret).toString('hex').slice(0, 16));
+    }
+  });
+
+  it('does not open for another relying party or another device', () => {
+    expect(openCredentialId(noble, idKey, noble.randomBytes(32), id)).toBeUndefined();
+    expect(openCredentialId(noble, noble.randomBytes(32), rpIdHash, id)).toBeUndefined();
+  });
+
+  it('does not open if one byte is changed, cut off or added', () => {
+    for (let i = 0; i < id.length; i++) {
+      expect(openCredentialId(openssl, idKey, rpIdHash, id.with(i, (id[i] ?? 0) ^ 1))).toBeUndefined();
+      expect(openCredentialId(openssl, idKey, rpIdHash, id.subarray(0, i))).toBeUndefined();
+    }
+    expect(openCredentialId(openssl, idKey, rpIdHash, new Uint8Array([...id, 0]))).toBeUndefined();
+  });
+
+  it('costs no cryptography to recognise as foreign by version or length', () => {
+    const idle = { ...noble, hmacSha256: () => expect.unreachable(), openAesGcm: () => expect.unreachable() };
+    for (const foreign of [id.with(0, 2), new Uint8Array(0), new Uint8Array(41).fill(1), new Uint8Array(256).fill(1)]) {
+      expect(openCredentialId(idle, idKey, rpIdHash, foreign)).toBeUndefined();
+    }
+  });
+});
