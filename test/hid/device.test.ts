@@ -390,6 +390,15 @@ describe('closing', () => {
 });
 
 describe('a transport that dies', () => {
+  it('before it is open makes open() reject', async () => {
+    const { device, cable } = await plugIn();
+    await device.close();
+    const error = new Error('no such device');
+    vi.spyOn(cable, 'open').mockRejectedValueOnce(error);
+    await expect(device.open()).rejects.toBe(error);
+    await device.open();
+  });
+
   it('aborts the running request and is reported once', async () => {
     const { cable, desk, transportErrors, send, newChannel } = await plugIn();
     send(newChannel(), Command.CBOR, [1]);

@@ -116,23 +116,6 @@ describe('the stream', () => {
     return { transport, fromHost };
   }
 
-  it('is cut into reports wherever it is cut in pieces', async () => {
-    const { transport, fromHost } = await open();
-    const client = await rawClient();
-    const bytes = Buffer.concat([report(1), report(2), report(3)]);
-    for (const [from, to] of [
-      [0, 1],
-      [1, 64],
-      [64, 129],
-      [129, 192],
-    ]) {
-      await new Promise((resolve) => client.write(bytes.subarray(from, to), resolve));
-    }
-    for (const first of [1, 2, 3]) expect(await fromHost.next()).toEqual(report(first));
-    client.destroy();
-    await transport.close();
-  });
-
   it('may break off within a report, which is dropped', async () => {
     const { transport, fromHost } = await open();
     const leaving = await rawClient();
