@@ -4,41 +4,55 @@
 // under HMAC-SHA-256(credentialIdKey, label ‖ salt), a key that is used once and so may have a nonce of zeros.
 
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
-import { bytes, decodeCbor, encodeCbor, integer, map } from './cbor.ts';
-import type { CoseAlgorithm, CredentialSource, Crypto, KeyPair, Vault } from './env.ts';
+import { boolean, bytes, type CborValue, decodeCbor, encodeCbor, integer, map } from './cbor.ts';
+import type { CredentialSource, CredProtect, Crypto, Vault } from './env.ts';
 
 const version = 0x01;
 const saltLength = 24;
 const tagLength = 16;
 const label = utf8ToBytes('passfob credential id v1');
 const nonce = new Uint8Array(12);
+const credRandomLabel = {
+  withUV: utf8ToBytes('passfob hmac-secret with UV v1'),
+  withoutUV: utf8ToBytes('passfob hmac-secret without UV v1'),
+} as const;
 
-/** Keys of the sealed map; later versions may add to it. */
-const Sealed = { algorithm: 1, privateKey: 2, publicKey: 3 } as const;
+/** Keys of the sealed map; later versions may add to it. What has its usual value is left out. */
+const Sealed = {
+  algorithm: 1,
+  privateKey: 2,
+  publicKey: 3,
+  /** Absent: 1. */
+  credProtect: 4,
+  /** Absent: device-bound. */
+  isSynced: 5,
+  /** Absent: false. */
+  thirdPartyPayment: 6,
+} as const;
+
+/** What is sealed; the rest of a CredentialSource follows from it. */
+export type SealedSource = Omit<CredentialSource, 'id' | 'credRandom'>;
 
 /** A random id of 32 bytes. */
 export function randomCredentialId(crypto: Crypto): Uint8Array {
   return crypto.randomBytes(32);
 }
 
-/** Seals a key pair into an id of at most 255 bytes, the limit of a U2F key handle; 147 bytes for ES256. */
-export function sealCredentialId(
-  crypto: Crypto,
-  credentialIdKey: Uint8Array,
-  rpIdHash: Uint8Array,
-  algorithm: CoseAlgorithm,
-  keyPair: KeyPair,
-): Uint8Array {
+/** Seals a credential into an id of at most 255 bytes, the limit of a U2F key handle; 147 bytes for plain ES256. */
+export function sealCredentialId(crypto: Crypto, credentialIdKey: Uint8Array, source: SealedSource): Uint8Array {
   const salt = crypto.randomBytes(saltLength);
   const plaintext = encodeCbor(
-    new Map<number, number | Uint8Array>([
-      [Sealed.algorithm, algorithm],
-      [Sealed.privateKey, keyPair.privateKey],
-      [Sealed.publicKey, keyPair.publicKey],
+    new Map<number, CborValue | undefined>([
+      [Sealed.algorithm, source.algorithm],
+      [Sealed.privateKey, source.privateKey],
+      [Sealed.publicKey, source.publicKey],
+      [Sealed.credProtect, source.credProtect === 1 ? undefined : source.credProtect],
+      [Sealed.isSynced, source.kind === 'synced' ? true : undefined],
+      [Sealed.thirdPartyPayment, source.thirdPartyPayment ? true : undefined],
     ]),
   );
   const key = keyOf(crypto, credentialIdKey, salt);
-  const sealed = crypto.sealAesGcm(key, nonce, plaintext, associatedData(rpIdHash));
+  const sealed = crypto.sealAesGcm(key, nonce, plaintext, associatedData(source.rpIdHash));
   return concatBytes(Uint8Array.of(version), salt, sealed);
 }
 
@@ -66,13 +80,27 @@ export function openCredentialId(
   const plaintext = crypto.openAesGcm(key, nonce, id.subarray(1 + saltLength), associatedData(rpIdHash));
   if (!plaintext) return undefined;
   const members = map(decodeCbor(plaintext));
+  const privateKey = members.required(Sealed.privateKey, bytes);
   return {
     id,
     rpIdHash,
     algorithm: members.required(Sealed.algorithm, integer),
-    privateKey: members.required(Sealed.privateKey, bytes),
+    privateKey,
     publicKey: members.required(Sealed.publicKey, bytes),
+    credProtect: readCredProtect(members.optional(Sealed.credProtect, integer)),
+    kind: members.optional(Sealed.isSynced, boolean) ? 'synced' : 'device-bound',
+    thirdPartyPayment: members.optional(Sealed.thirdPartyPayment, boolean) ?? false,
+    // Not stored, so that the id stays short: they belong to the private key, which no one else knows.
+    credRandom: {
+      withUV: crypto.hmacSha256(privateKey, credRandomLabel.withUV),
+      withoutUV: crypto.hmacSha256(privateKey, credRandomLabel.withoutUV),
+    },
   };
+}
+
+/** What this version does not know is taken for the strictest. */
+function readCredProtect(level: number | undefined): CredProtect {
+  return level === undefined ? 1 : level === 2 ? 2 : 3;
 }
 
 function keyOf(crypto: Crypto, credentialIdKey: Uint8Array, salt: Uint8Array): Uint8Array {

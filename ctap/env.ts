@@ -11,6 +11,18 @@ export interface UserEntity {
   readonly displayName?: string;
 }
 
+/** When a credential may be used: 1 always, 2 by its id or after user verification, 3 only after it. CTAP 2.1 §12.1. */
+export type CredProtect = 1 | 2 | 3;
+
+/** `device-bound`: BE 0, BS 0, a counter. `synced`: BE 1, BS 1, the counter always 0. Constant for a credential's life. */
+export type CredentialKind = 'device-bound' | 'synced';
+
+/** The secrets behind the extension hmac-secret, 32 bytes each. CTAP 2.1 §12.5. */
+export interface CredRandom {
+  readonly withUV: Uint8Array;
+  readonly withoutUV: Uint8Array;
+}
+
 /** What it takes to sign for one relying party. Discoverable credentials and those sealed in their id both have it. */
 export interface CredentialSource {
   /** 16 to 255 bytes. */
@@ -22,6 +34,11 @@ export interface CredentialSource {
   readonly privateKey: Uint8Array;
   /** In the raw form that `Crypto.generateKeyPair` made for the algorithm. */
   readonly publicKey: Uint8Array;
+  readonly kind: CredentialKind;
+  readonly credProtect: CredProtect;
+  readonly credRandom: CredRandom;
+  /** The extension thirdPartyPayment, CTAP 2.2 §12.10. */
+  readonly thirdPartyPayment: boolean;
 }
 
 /** A discoverable credential: one record of the vault. */
@@ -31,22 +48,68 @@ export interface Credential extends CredentialSource {
   readonly user: UserEntity;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
+  /** The extension credBlob, CTAP 2.1 §12.2. */
+  readonly credBlob?: Uint8Array;
+  /** The extension largeBlobKey, CTAP 2.1 §12.3; 32 bytes. */
+  readonly largeBlobKey?: Uint8Array;
 }
 
-/** What the device as a whole remembers over a power cycle. */
+/** A relying party that has discoverable credentials here. */
+export interface RelyingParty {
+  readonly rpId: string;
+  readonly rpIdHash: Uint8Array;
+  readonly rpName?: string;
+}
+
+/** What is kept of a client PIN. */
+export interface PinState {
+  /** 16 bytes, random. */
+  readonly salt: Uint8Array;
+  /** HMAC-SHA-256 under `salt` of LEFT(SHA-256(PIN), 16); 32 bytes. */
+  readonly verifier: Uint8Array;
+  readonly codePointLength: number;
+}
+
+/** What the device as a whole remembers over a power cycle. `ctap/device-state.ts` has the factory state. */
 export interface DeviceState {
   /** Seals non-discoverable credentials into their ids; 32 bytes. A reset replaces it, which makes those ids void. */
   readonly credentialIdKey: Uint8Array;
+  /** Null while no client PIN is set. */
+  readonly pin: PinState | null;
+  /** Wrong PINs that are left before only a reset helps. */
+  readonly pinRetries: number;
+  /** Failed built-in user verifications that are left. */
+  readonly uvRetries: number;
+  readonly forcePINChange: boolean;
+  /** Unicode code points. */
+  readonly minPINLength: number;
+  /** RP IDs that the extensions minPinLength and pinComplexityPolicy answer. */
+  readonly minPinLengthRPIDs: readonly string[];
+  readonly pinComplexityPolicy: boolean;
+  readonly alwaysUv: boolean;
+  readonly enterpriseAttestation: boolean;
+  readonly longTouchForReset: boolean;
+  /** The serialized large-blob array, CTAP 2.1 §6.10.2. */
+  readonly largeBlobArray: Uint8Array;
+  /** 32 bytes; null until a platform asks for it. CTAP 2.2 §6.5.2.4. */
+  readonly persistentPinUvAuthToken: Uint8Array | null;
+  /** 16 bytes, behind encIdentifier. CTAP 2.2 §6.4. */
+  readonly deviceIdentifier: Uint8Array;
+  /** 16 bytes, behind encCredStoreState. CTAP 2.3 §6.4. */
+  readonly credentialStoreState: Uint8Array;
 }
 
-/** The changes that one command makes. Nothing is visible to reads before the transaction is durable. */
+/**
+ * The changes that one command makes. Nothing is visible to reads before the transaction is durable. A change to the
+ * credentials renews `DeviceState.credentialStoreState`.
+ */
 export interface VaultTransaction {
   /** Adds a credential, or replaces the one with the same id. */
   putCredential(credential: Credential): void;
   /** Removes a credential; without effect if there is none. */
   deleteCredential(id: Uint8Array): void;
   setDevice(change: Partial<DeviceState>): void;
-  /** Factory state: every credential gone, a new `credentialIdKey`. The signature counter goes on. */
+  /** Factory state: every credential gone, a fresh DeviceState. The signature counter goes on. */
   reset(): void;
 }
 
@@ -56,6 +119,10 @@ export interface Vault {
   credential(id: Uint8Array): Credential | undefined;
   /** Discoverable credentials of one relying party, newest first. Cost grows with the answer, not with the vault. */
   credentialsOf(rpIdHash: Uint8Array): readonly Credential[];
+  /** Discoverable credentials in all. Cheap. */
+  credentialCount(): number;
+  /** Each relying party with discoverable credentials once. Reads the whole vault. */
+  relyingParties(): readonly RelyingParty[];
   readonly device: DeviceState;
   /** Next signature count, 1 to 2^32 - 1; monotonic across crashes. */
   nextSignCount(): number;

@@ -75,7 +75,14 @@ export class U2f {
 
     const keyPair = crypto.generateKeyPair(CoseAlg.ES256);
     const { publicKey } = keyPair;
-    const keyHandle = sealCredentialId(crypto, vault.device.credentialIdKey, application, CoseAlg.ES256, keyPair);
+    const keyHandle = sealCredentialId(crypto, vault.device.credentialIdKey, {
+      rpIdHash: application,
+      algorithm: CoseAlg.ES256,
+      ...keyPair,
+      kind: 'device-bound',
+      credProtect: 1,
+      thirdPartyPayment: false,
+    });
     const signed = concatBytes(Uint8Array.of(0x00), application, challenge, keyHandle, publicKey);
     return concatBytes(
       Uint8Array.of(0x05),

@@ -2,6 +2,8 @@
 // know survive a rewrite, so that an older passfob loses nothing of what a newer one stored.
 
 import {
+  arrayOf,
+  boolean,
   bytes,
   type CborKey,
   type CborValue,
@@ -12,7 +14,7 @@ import {
   text,
   unsigned,
 } from '../ctap/cbor.ts';
-import type { Credential, DeviceState } from '../ctap/env.ts';
+import type { Credential, DeviceState, PinState } from '../ctap/env.ts';
 import { VaultError } from './vault-error.ts';
 
 const credentialField = {
@@ -27,9 +29,38 @@ const credentialField = {
   userName: 9,
   userDisplayName: 10,
   createdAt: 11,
+  kind: 12,
+  credProtect: 13,
+  credRandom: 14,
+  thirdPartyPayment: 15,
+  credBlob: 16,
+  largeBlobKey: 17,
 } as const;
 
-const deviceField = { credentialIdKey: 1 } as const;
+/** `device-bound` is 0, `synced` is 1. */
+const kinds = ['device-bound', 'synced'] as const;
+
+const credProtectLevels = [1, 2, 3] as const;
+
+const deviceField = {
+  credentialIdKey: 1,
+  pinSalt: 2,
+  pinVerifier: 3,
+  pinCodePointLength: 4,
+  pinRetries: 5,
+  uvRetries: 6,
+  forcePINChange: 7,
+  minPINLength: 8,
+  minPinLengthRPIDs: 9,
+  pinComplexityPolicy: 10,
+  alwaysUv: 11,
+  enterpriseAttestation: 12,
+  longTouchForReset: 13,
+  largeBlobArray: 14,
+  persistentPinUvAuthToken: 15,
+  deviceIdentifier: 16,
+  credentialStoreState: 17,
+} as const;
 
 const counterField = { reserved: 1 } as const;
 
@@ -47,6 +78,12 @@ export function encodeCredential(credential: Credential, previous?: Uint8Array):
     [credentialField.userName, credential.user.name],
     [credentialField.userDisplayName, credential.user.displayName],
     [credentialField.createdAt, credential.createdAt],
+    [credentialField.kind, kinds.indexOf(credential.kind)],
+    [credentialField.credProtect, credential.credProtect],
+    [credentialField.credRandom, Buffer.concat([credential.credRandom.withUV, credential.credRandom.withoutUV])],
+    [credentialField.thirdPartyPayment, credential.thirdPartyPayment],
+    [credentialField.credBlob, credential.credBlob],
+    [credentialField.largeBlobKey, credential.largeBlobKey],
   ]);
 }
 
@@ -56,6 +93,9 @@ export function decodeCredential(record: Uint8Array): Credential {
     const rpName = members.optional(credentialField.rpName, text);
     const name = members.optional(credentialField.userName, text);
     const displayName = members.optional(credentialField.userDisplayName, text);
+    const credBlob = members.optional(credentialField.credBlob, bytes);
+    const largeBlobKey = members.optional(credentialField.largeBlobKey, bytes);
+    const credRandom = members.required(credentialField.credRandom, bytes);
     return {
       id: members.required(credentialField.id, bytes),
       rpIdHash: members.required(credentialField.rpIdHash, bytes),
@@ -70,20 +110,68 @@ export function decodeCredential(record: Uint8Array): Credential {
         ...(displayName !== undefined && { displayName }),
       },
       createdAt: members.required(credentialField.createdAt, unsigned),
+      kind: known(kinds[members.required(credentialField.kind, unsigned)]),
+      credProtect: known(credProtectLevels[members.required(credentialField.credProtect, unsigned) - 1]),
+      credRandom: { withUV: credRandom.slice(0, 32), withoutUV: credRandom.slice(32) },
+      thirdPartyPayment: members.required(credentialField.thirdPartyPayment, boolean),
+      ...(credBlob && { credBlob }),
+      ...(largeBlobKey && { largeBlobKey }),
     };
   });
 }
 
 /** @param previous the record that this one replaces; its unknown members are kept. */
 export function encodeDevice(device: DeviceState, previous?: Uint8Array): Uint8Array {
-  return encodeMembers(deviceField, previous, [[deviceField.credentialIdKey, device.credentialIdKey]]);
+  return encodeMembers(deviceField, previous, [
+    [deviceField.credentialIdKey, device.credentialIdKey],
+    [deviceField.pinSalt, device.pin?.salt],
+    [deviceField.pinVerifier, device.pin?.verifier],
+    [deviceField.pinCodePointLength, device.pin?.codePointLength],
+    [deviceField.pinRetries, device.pinRetries],
+    [deviceField.uvRetries, device.uvRetries],
+    [deviceField.forcePINChange, device.forcePINChange],
+    [deviceField.minPINLength, device.minPINLength],
+    [deviceField.minPinLengthRPIDs, device.minPinLengthRPIDs],
+    [deviceField.pinComplexityPolicy, device.pinComplexityPolicy],
+    [deviceField.alwaysUv, device.alwaysUv],
+    [deviceField.enterpriseAttestation, device.enterpriseAttestation],
+    [deviceField.longTouchForReset, device.longTouchForReset],
+    [deviceField.largeBlobArray, device.largeBlobArray],
+    [deviceField.persistentPinUvAuthToken, device.persistentPinUvAuthToken ?? undefined],
+    [deviceField.deviceIdentifier, device.deviceIdentifier],
+    [deviceField.credentialStoreState, device.credentialStoreState],
+  ]);
 }
 
 /** @throws VaultError `corrupt` if the bytes are not a device record. */
 export function decodeDevice(record: Uint8Array): DeviceState {
   return readMembers(record, (members) => ({
     credentialIdKey: members.required(deviceField.credentialIdKey, bytes),
+    pin: readPin(members),
+    pinRetries: members.required(deviceField.pinRetries, unsigned),
+    uvRetries: members.required(deviceField.uvRetries, unsigned),
+    forcePINChange: members.required(deviceField.forcePINChange, boolean),
+    minPINLength: members.required(deviceField.minPINLength, unsigned),
+    minPinLengthRPIDs: members.required(deviceField.minPinLengthRPIDs, arrayOf(text)),
+    pinComplexityPolicy: members.required(deviceField.pinComplexityPolicy, boolean),
+    alwaysUv: members.required(deviceField.alwaysUv, boolean),
+    enterpriseAttestation: members.required(deviceField.enterpriseAttestation, boolean),
+    longTouchForReset: members.required(deviceField.longTouchForReset, boolean),
+    largeBlobArray: members.required(deviceField.largeBlobArray, bytes),
+    persistentPinUvAuthToken: members.optional(deviceField.persistentPinUvAuthToken, bytes) ?? null,
+    deviceIdentifier: members.required(deviceField.deviceIdentifier, bytes),
+    credentialStoreState: members.required(deviceField.credentialStoreState, bytes),
   }));
+}
+
+function readPin(members: MapReader): PinState | null {
+  const salt = members.optional(deviceField.pinSalt, bytes);
+  if (!salt) return null;
+  return {
+    salt,
+    verifier: members.required(deviceField.pinVerifier, bytes),
+    codePointLength: members.required(deviceField.pinCodePointLength, unsigned),
+  };
 }
 
 /** The counter record: the highest signature count that may have been given out. */
@@ -113,6 +201,12 @@ function readMembers<T>(record: Uint8Array, read: (members: MapReader) => T): T 
   } catch (cause) {
     throw new VaultError('corrupt', 'a record opens, but does not hold what it should', { cause });
   }
+}
+
+/** A choice that this version knows. */
+function known<T>(choice: T | undefined): T {
+  if (choice === undefined) throw new TypeError('expected a known choice');
+  return choice;
 }
 
 function decodeMap(record: Uint8Array): ReadonlyMap<CborKey, CborValue> {

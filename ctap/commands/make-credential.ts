@@ -7,7 +7,7 @@ import { encodeAuthenticatorData } from '../authenticator-data.ts';
 import type { Call } from '../call.ts';
 import * as cbor from '../cbor.ts';
 import { coseKey, usableAlgorithms } from '../cose.ts';
-import { findCredential, randomCredentialId, sealCredentialId } from '../credential-id.ts';
+import { findCredential, randomCredentialId, type SealedSource, sealCredentialId } from '../credential-id.ts';
 import type { CoseAlgorithm, Credential, UserEntity } from '../env.ts';
 import { checkPinUvAuthParam } from '../pin-uv-auth.ts';
 import type { Policy } from '../policy.ts';
@@ -42,9 +42,15 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
   await call.approve({ kind: 'register', rpId, ...(userName !== undefined && { userName }) });
   // Steps 16 to 18: the key pair; what is not discoverable lives in its own id.
   const keyPair = crypto.generateKeyPair(algorithm);
-  const id = request.rk
-    ? randomCredentialId(crypto)
-    : sealCredentialId(crypto, vault.device.credentialIdKey, rpIdHash, algorithm, keyPair);
+  const source = {
+    rpIdHash,
+    algorithm,
+    ...keyPair,
+    kind: 'device-bound',
+    credProtect: 1,
+    thirdPartyPayment: false,
+  } as const satisfies SealedSource;
+  const id = request.rk ? randomCredentialId(crypto) : sealCredentialId(crypto, vault.device.credentialIdKey, source);
   // Step 19.
   const attested = { aaguid: policy.aaguid, credentialId: id, coseKey: coseKey(algorithm, keyPair.publicKey) };
   const authData = encodeAuthenticatorData(rpIdHash, Flag.UP, vault.nextSignCount(), attested);
@@ -57,7 +63,9 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
     // Later than any sibling, also where the clock stood still or went back: getAssertion offers the newest first.
     const [now, newest] = [clock.now(), siblings[0]?.createdAt ?? 0];
     const createdAt = now > newest ? now : newest + 1;
-    const credential: Credential = { id, rpIdHash, algorithm, ...keyPair, rpId, ...rpName, user, createdAt };
+    // Always made: getAssertion may ask for hmac-secret later. CTAP 2.1 §12.5.
+    const credRandom = { withUV: crypto.randomBytes(32), withoutUV: crypto.randomBytes(32) };
+    const credential: Credential = { id, ...source, credRandom, rpId, ...rpName, user, createdAt };
     await call.commit((tx) => {
       // Step 17: a credential of the same account is overwritten.
       for (const old of siblings) if (crypto.equal(old.user.id, user.id)) tx.deleteCredential(old.id);

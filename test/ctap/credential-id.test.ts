@@ -9,17 +9,40 @@ const openssl = createOpensslCrypto();
 const keyPair = noble.generateKeyPair(-7);
 const [idKey, rpIdHash] = [noble.randomBytes(32), noble.randomBytes(32)];
 
+const source = {
+  rpIdHash,
+  algorithm: -7,
+  ...keyPair,
+  kind: 'device-bound',
+  credProtect: 1,
+  thirdPartyPayment: false,
+} as const;
+
 describe('a sealed credential id', () => {
-  const id = sealCredentialId(noble, idKey, rpIdHash, -7, keyPair);
+  const id = sealCredentialId(noble, idKey, source);
 
   it('gives back what was sealed, with either crypto back end', () => {
-    const expected = { id, rpIdHash, algorithm: -7, ...keyPair };
+    const expected = { id, ...source, credRandom: { withUV: expect.anything(), withoutUV: expect.anything() } };
     expect(openCredentialId(noble, idKey, rpIdHash, id)).toEqual(expected);
     expect(openCredentialId(openssl, idKey, rpIdHash, id)).toEqual(expected);
   });
 
+  it('keeps what is unusual about the credential', () => {
+    const unusual = { ...source, kind: 'synced', credProtect: 3, thirdPartyPayment: true } as const;
+    const sealed = sealCredentialId(noble, idKey, unusual);
+    expect(openCredentialId(openssl, idKey, rpIdHash, sealed)).toMatchObject(unusual);
+    expect(sealed.length).toBeLessThanOrEqual(255);
+  });
+
+  it('has two secrets for hmac-secret, the same each time', () => {
+    const [first, second] = [noble, openssl].map((crypto) => openCredentialId(crypto, idKey, rpIdHash, id)?.credRandom);
+    expect(first).toEqual(second);
+    expect(first?.withUV).toHaveLength(32);
+    expect(first?.withUV).not.toEqual(first?.withoutUV);
+  });
+
   it('is another one each time, of 147 bytes', () => {
-    const other = sealCredentialId(noble, idKey, rpIdHash, -7, keyPair);
+    const other = sealCredentialId(noble, idKey, source);
     expect(other).not.toEqual(id);
     expect([id.length, other.length]).toEqual([147, 147]);
   });

@@ -3,6 +3,7 @@
 
 import { sha256 } from '@noble/hashes/sha2.js';
 import { createNobleCrypto } from '../../ctap/crypto/noble.ts';
+import { factoryDeviceState } from '../../ctap/device-state.ts';
 import type {
   Answer,
   CancelSignal,
@@ -12,6 +13,7 @@ import type {
   DeviceState,
   Environment,
   Prompt,
+  RelyingParty,
   UserGate,
   Vault,
   VaultTransaction,
@@ -39,7 +41,7 @@ export class FakeVault implements Vault {
 
   constructor(random: (length: number) => Uint8Array = seededRandom('vault')) {
     this.#random = random;
-    this.#state = { credentials: new Map(), device: { credentialIdKey: random(32) } };
+    this.#state = { credentials: new Map(), device: factoryDeviceState(random) };
   }
 
   get device(): DeviceState {
@@ -56,6 +58,18 @@ export class FakeVault implements Vault {
       .sort((a, b) => b.createdAt - a.createdAt);
   }
 
+  credentialCount(): number {
+    return this.#state.credentials.size;
+  }
+
+  relyingParties(): readonly RelyingParty[] {
+    const found = new Map<string, RelyingParty>();
+    for (const { rpId, rpIdHash, rpName } of this.#state.credentials.values()) {
+      found.set(hex(rpIdHash), { rpId, rpIdHash, ...(rpName !== undefined && { rpName }) });
+    }
+    return [...found.values()];
+  }
+
   nextSignCount(): number {
     return ++this.#signCount;
   }
@@ -63,15 +77,23 @@ export class FakeVault implements Vault {
   async update(change: (tx: VaultTransaction) => void): Promise<void> {
     const credentials = new Map(this.#state.credentials);
     let device = this.#state.device;
+    const renewState = () => {
+      device = { ...device, credentialStoreState: this.#random(16) };
+    };
     change({
-      putCredential: (credential) => credentials.set(hex(credential.id), structuredClone(credential)),
-      deleteCredential: (id) => credentials.delete(hex(id)),
+      putCredential: (credential) => {
+        credentials.set(hex(credential.id), structuredClone(credential));
+        renewState();
+      },
+      deleteCredential: (id) => {
+        if (credentials.delete(hex(id))) renewState();
+      },
       setDevice: (changed) => {
         device = { ...device, ...structuredClone(changed) };
       },
       reset: () => {
         credentials.clear();
-        device = { credentialIdKey: this.#random(32) };
+        device = factoryDeviceState(this.#random);
       },
     });
     await Promise.resolve();

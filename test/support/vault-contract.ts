@@ -18,6 +18,10 @@ export function sampleCredential(number: number, change: Partial<Credential> = {
     algorithm: -7,
     privateKey: new Uint8Array(32).fill(number + 100),
     publicKey: new Uint8Array(65).fill(number + 50),
+    kind: 'device-bound',
+    credProtect: 1,
+    credRandom: { withUV: new Uint8Array(32).fill(number + 1), withoutUV: new Uint8Array(32).fill(number + 2) },
+    thirdPartyPayment: false,
     rpId: 'example.org',
     rpName: 'Example – \u{1f511}',
     user: { id: Uint8Array.of(number, 0, 0xff), name: `user${number}`, displayName: `Usér ${number}` },
@@ -52,6 +56,18 @@ export function vaultContract(name: string, makeVault: () => Promise<VaultUnderT
       await put(credential);
       expect(vault.credential(credential.id)).toEqual(credential);
       expect(vault.credentialsOf(credential.rpIdHash)).toEqual([credential]);
+    });
+
+    it('gives back the members that only some credentials have', async () => {
+      const credential = sampleCredential(1, {
+        kind: 'synced',
+        credProtect: 3,
+        thirdPartyPayment: true,
+        credBlob: Uint8Array.of(),
+        largeBlobKey: new Uint8Array(32).fill(9),
+      });
+      await put(credential);
+      expect(vault.credential(credential.id)).toEqual(credential);
     });
 
     it('leaves out the members that a credential does not have', async () => {
@@ -138,9 +154,54 @@ export function vaultContract(name: string, makeVault: () => Promise<VaultUnderT
       expect(vault.credential(sampleCredential(7).id)?.user.id).toEqual(Uint8Array.of(3));
     });
 
-    it('changes the device state', async () => {
-      await vault.update((tx) => tx.setDevice({ credentialIdKey: new Uint8Array(32).fill(5) }));
-      expect(vault.device.credentialIdKey).toEqual(new Uint8Array(32).fill(5));
+    it('names each relying party once, and counts credentials', async () => {
+      const other = { rpIdHash: new Uint8Array(32).fill(0xbb), rpId: 'example.com' };
+      await put(sampleCredential(1), sampleCredential(2), sampleCredential(3, other));
+      expect(vault.credentialCount()).toBe(3);
+      expect(vault.relyingParties().toSorted((a, b) => a.rpId.localeCompare(b.rpId))).toEqual([
+        { ...other, rpName: sampleCredential(3).rpName },
+        { rpId: 'example.org', rpIdHash: new Uint8Array(32).fill(0xaa), rpName: sampleCredential(1).rpName },
+      ]);
+    });
+
+    it('begins in factory state, and changes the device state member by member', async () => {
+      const { credentialIdKey, deviceIdentifier, credentialStoreState, ...rest } = vault.device;
+      expect([credentialIdKey, deviceIdentifier, credentialStoreState].map(({ length }) => length)).toEqual([
+        32, 16, 16,
+      ]);
+      expect(rest).toMatchObject({ pin: null, pinRetries: 8, minPINLength: 4, alwaysUv: false });
+      const change = {
+        pin: { salt: new Uint8Array(16).fill(1), verifier: new Uint8Array(32).fill(2), codePointLength: 6 },
+        pinRetries: 3,
+        uvRetries: 1,
+        forcePINChange: true,
+        minPINLength: 6,
+        minPinLengthRPIDs: ['example.org', 'example.com'],
+        pinComplexityPolicy: true,
+        alwaysUv: true,
+        enterpriseAttestation: true,
+        longTouchForReset: true,
+        largeBlobArray: new Uint8Array(1000).fill(3),
+        persistentPinUvAuthToken: new Uint8Array(32).fill(4),
+      };
+      await vault.update((tx) => tx.setDevice(change));
+      expect(vault.device).toEqual({ credentialIdKey, deviceIdentifier, credentialStoreState, ...change });
+      await vault.update((tx) => tx.setDevice({ pin: null, persistentPinUvAuthToken: null }));
+      expect(vault.device).toMatchObject({ pin: null, persistentPinUvAuthToken: null, pinRetries: 3 });
+    });
+
+    it('renews the state of the credential store with every change to credentials, and only then', async () => {
+      const states = [vault.device.credentialStoreState];
+      const noteAfter = async (change: Promise<void>) => {
+        await change;
+        states.push(vault.device.credentialStoreState);
+      };
+      await noteAfter(put(sampleCredential(1)));
+      await noteAfter(vault.update((tx) => tx.deleteCredential(sampleCredential(1).id)));
+      await noteAfter(vault.update((tx) => tx.reset()));
+      expect(new Set(states.map((state) => Buffer.from(state).toString('hex'))).size).toBe(4);
+      await noteAfter(vault.update((tx) => tx.setDevice({ pinRetries: 7 })));
+      expect(states[4]).toEqual(states[3]);
     });
 
     it('forgets everything in a reset but the signature count', async () => {
