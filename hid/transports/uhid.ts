@@ -7,6 +7,7 @@
 import * as nodeFs from 'node:fs';
 import { type DeviceIdentity, fidoReportDescriptor, type HidTransport } from '../transport.ts';
 import { TransportError } from '../transport-error.ts';
+import { Pacer } from './pacer.ts';
 import {
   decodeUhidEvent,
   encodeCreate2,
@@ -26,6 +27,7 @@ export type UhidFiles = Pick<typeof nodeFs, 'openSync' | 'writeSync' | 'closeSyn
 
 interface Session {
   readonly fd: number;
+  readonly pacer: Pacer;
   readonly onReport: (report: Uint8Array) => void;
   readonly onError: (error: Error) => void;
   readonly onStart: () => void;
@@ -52,7 +54,17 @@ export class UhidTransport implements HidTransport {
     const fd = this.#openDevice();
     await new Promise<void>((resolve, reject) => {
       const { promise: ended, resolve: onEnd } = promiseWithResolver();
-      const session = { fd, onReport, onError, onStart: resolve, ended, onEnd, hasStarted: false, isClosing: false };
+      const session: Session = {
+        fd,
+        pacer: new Pacer((event) => this.#tryWrite(fd, event)),
+        onReport,
+        onError,
+        onStart: resolve,
+        ended,
+        onEnd,
+        hasStarted: false,
+        isClosing: false,
+      };
       // A device that ends before it has started never opened; afterwards the rejection has no effect.
       void ended.then(() => reject(new TransportError('io', `${devicePath} ended before the device had started`)));
       this.#session = session;
@@ -61,7 +73,7 @@ export class UhidTransport implements HidTransport {
   }
 
   async send(report: Uint8Array): Promise<void> {
-    if (this.#session !== undefined) this.#files.writeSync(this.#session.fd, encodeInput2(report));
+    this.#session?.pacer.send(encodeInput2(report));
   }
 
   async close(): Promise<void> {
@@ -75,7 +87,8 @@ export class UhidTransport implements HidTransport {
     this.#session = undefined;
     if (session === undefined) return;
     session.isClosing = true;
-    this.#tryWrite(session, encodeDestroy());
+    session.pacer.stop();
+    this.#tryWrite(session.fd, encodeDestroy());
   }
 
   #openDevice(): number {
@@ -118,20 +131,21 @@ export class UhidTransport implements HidTransport {
         break;
       case 'get-report':
       case 'set-report':
-        this.#tryWrite(session, encodeRefusal(event));
+        this.#tryWrite(session.fd, encodeRefusal(event));
         break;
     }
   }
 
   /** Where writing fails the device is gone, and the pending read says so. */
-  #tryWrite(session: Session, event: Uint8Array): void {
+  #tryWrite(fd: number, event: Uint8Array): void {
     try {
-      this.#files.writeSync(session.fd, event);
+      this.#files.writeSync(fd, event);
     } catch {}
   }
 
   #end(session: Session): void {
     if (this.#session === session) this.#session = undefined;
+    session.pacer.stop();
     this.#files.closeSync(session.fd);
     session.onEnd();
   }

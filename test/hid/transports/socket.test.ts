@@ -130,6 +130,26 @@ describe('the stream', () => {
     await transport.close();
   });
 
+  it('has the bytes of each report as they were sent, also for a client that is slow', async () => {
+    const { transport, fromHost } = await open();
+    const slow = await rawClient();
+    slow.pause();
+    slow.write(report(0));
+    await fromHost.next();
+    const total = 12_000; // more than the kernel's buffers take, less than the backlog
+    const buffer = new Uint8Array(64);
+    for (let i = 0; i < total; i++) void transport.send(buffer.fill(i));
+    buffer.fill(0xee);
+    const chunks: Buffer[] = [];
+    slow.on('data', (chunk: Buffer) => chunks.push(chunk));
+    slow.resume();
+    while (Buffer.concat(chunks).length < total * 64) await new Promise((resolve) => slow.once('data', resolve));
+    const expected = Buffer.concat(Array.from({ length: total }, (_, i) => new Uint8Array(64).fill(i)));
+    expect(Buffer.concat(chunks).equals(expected)).toBe(true);
+    slow.destroy();
+    await transport.close();
+  });
+
   it('is cut off for a client that does not read, and goes on for the others', async () => {
     const { transport, fromHost } = await open();
     const lazy = await rawClient();
