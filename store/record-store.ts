@@ -2,8 +2,7 @@
 // damaged one. Reads see the last commit; writes must run inside `transact`.
 
 import { randomBytes } from 'node:crypto';
-import { factoryDeviceState } from '../ctap/device-state.ts';
-import type { Credential, DeviceState, RelyingParty } from '../ctap/env.ts';
+import type { Credential, DeviceState } from '../ctap/env.ts';
 import { type Database, transact } from './database.ts';
 import {
   decodeCounter,
@@ -82,17 +81,6 @@ export class RecordStore {
     return this.#database.getKeysCount(credentialRange);
   }
 
-  /** Damaged records are passed over. */
-  relyingParties(): readonly RelyingParty[] {
-    const found = new Map<string, RelyingParty>();
-    for (const credential of this.credentials()) {
-      if (credential instanceof VaultError) continue;
-      const { rpId, rpIdHash, rpName } = credential;
-      found.set(rpId, { rpId, rpIdHash, ...(rpName !== undefined && { rpName }) });
-    }
-    return [...found.values()];
-  }
-
   get device(): DeviceState {
     const sealed = this.#sealed(deviceKey);
     if (!this.#device?.sealed.equals(sealed)) {
@@ -115,7 +103,6 @@ export class RecordStore {
     if (previousKey && !previousKey.equals(key)) this.#database.remove(previousKey);
     this.#database.put(key, this.#seal(key, encodeCredential(credential, previous)));
     this.#database.put(indexKey, Buffer.from(rpName));
-    this.#renewState();
   }
 
   deleteCredential(id: Uint8Array): void {
@@ -124,12 +111,6 @@ export class RecordStore {
     if (!rpName) return;
     this.#database.remove(credentialKey(rpName, indexKey.subarray(1)));
     this.#database.remove(indexKey);
-    this.#renewState();
-  }
-
-  /** By this a platform notices that its list of credentials is out of date. CTAP 2.3 §6.4, encCredStoreState. */
-  #renewState(): void {
-    this.setDevice({ credentialStoreState: randomBytes(16) });
   }
 
   setDevice(change: Partial<DeviceState>): void {
@@ -142,7 +123,7 @@ export class RecordStore {
     for (const range of [credentialRange, indexRange]) {
       for (const key of Array.from(this.#database.getKeys(range))) this.#database.remove(key);
     }
-    this.#putDevice(factoryDeviceState(randomBytes));
+    this.#putDevice({ credentialIdKey: randomBytes(32) });
   }
 
   putCounter(reserved: number): void {
