@@ -28,12 +28,6 @@ export const keyPrefix = {
 const deviceKey = Uint8Array.of(keyPrefix.device);
 const counterKey = Uint8Array.of(keyPrefix.counter);
 const nameBytes = 16;
-const credentialRange = { start: Uint8Array.of(keyPrefix.credential), end: Uint8Array.of(keyPrefix.credential + 1) };
-const indexRange = {
-  start: Uint8Array.of(keyPrefix.credentialIndex),
-  end: Uint8Array.of(keyPrefix.credentialIndex + 1),
-};
-
 export class RecordStore {
   readonly #database: Database;
   readonly #keys: VaultKeys;
@@ -57,17 +51,17 @@ export class RecordStore {
   /** @throws VaultError if a credential of this relying party is damaged: a part would be a wrong answer. */
   credentialsOf(rpIdHash: Uint8Array): Credential[] {
     const rpName = nameOf(this.#keys.names, 'rpIdHash', rpIdHash);
-    const start = concat(keyPrefix.credential, rpName);
-    const found = Array.from(this.#database.getRange({ start, end: afterPrefix(start) }), ({ key, value }) =>
+    const range = allWith(keyPrefix.credential, rpName);
+    const prefix = hex(range.start);
+    const found = Array.from(this.#database.getRange(range), ({ key, value }) =>
       decodeCredential(openRecord(this.#keys.seal, key, value)),
     );
-    const prefix = hex(start);
     for (const key of this.#lost) if (key.startsWith(prefix)) throw lostRecord(key);
     return found.sort((a, b) => b.createdAt - a.createdAt);
   }
 
   *credentials(): Generator<Credential | VaultError> {
-    for (const { key, value } of this.#database.getRange(credentialRange)) {
+    for (const { key, value } of this.#database.getRange(allWith(keyPrefix.credential))) {
       try {
         yield decodeCredential(openRecord(this.#keys.seal, key, value));
       } catch (error) {
@@ -78,7 +72,7 @@ export class RecordStore {
   }
 
   credentialCount(): number {
-    return this.#database.getKeysCount(credentialRange);
+    return this.#database.getKeysCount(allWith(keyPrefix.credential));
   }
 
   get device(): DeviceState {
@@ -100,17 +94,17 @@ export class RecordStore {
     const previousRpName = this.#database.getBinary(indexKey);
     const previousKey = previousRpName && credentialKey(previousRpName, indexKey.subarray(1));
     const previous = previousKey && this.#tryOpen(previousKey);
-    if (previousKey && !previousKey.equals(key)) this.#database.remove(previousKey);
-    this.#database.put(key, this.#seal(key, encodeCredential(credential, previous)));
-    this.#database.put(indexKey, Buffer.from(rpName));
+    if (previousKey && !previousKey.equals(key)) this.#database.removeSync(previousKey);
+    this.#database.putSync(key, this.#seal(key, encodeCredential(credential, previous)));
+    this.#database.putSync(indexKey, Buffer.from(rpName));
   }
 
   deleteCredential(id: Uint8Array): void {
     const indexKey = this.#indexKey(id);
     const rpName = this.#database.getBinary(indexKey);
     if (!rpName) return;
-    this.#database.remove(credentialKey(rpName, indexKey.subarray(1)));
-    this.#database.remove(indexKey);
+    this.#database.removeSync(credentialKey(rpName, indexKey.subarray(1)));
+    this.#database.removeSync(indexKey);
   }
 
   setDevice(change: Partial<DeviceState>): void {
@@ -120,14 +114,14 @@ export class RecordStore {
 
   /** Factory state: what is unknown in the device record goes, too; the counter stays. */
   reset(): void {
-    for (const range of [credentialRange, indexRange]) {
-      for (const key of Array.from(this.#database.getKeys(range))) this.#database.remove(key);
+    for (const prefix of [keyPrefix.credential, keyPrefix.credentialIndex]) {
+      for (const key of Array.from(this.#database.getKeys(allWith(prefix)))) this.#database.removeSync(key);
     }
     this.#putDevice({ credentialIdKey: randomBytes(32) });
   }
 
   putCounter(reserved: number): void {
-    this.#database.put(counterKey, this.#seal(counterKey, encodeCounter(reserved)));
+    this.#database.putSync(counterKey, this.#seal(counterKey, encodeCounter(reserved)));
   }
 
   /**
@@ -137,11 +131,11 @@ export class RecordStore {
   verify(): void {
     const missing = new Map<string, Buffer>();
     const indexed = new Set<string>();
-    for (const { key, value } of this.#database.getRange(indexRange)) {
+    for (const { key, value } of this.#database.getRange(allWith(keyPrefix.credentialIndex))) {
       indexed.add(hex(credentialKey(value, key.subarray(1))));
     }
     const stored = new Set<string>();
-    for (const { key, value } of this.#database.getRange(credentialRange)) {
+    for (const { key, value } of this.#database.getRange(allWith(keyPrefix.credential))) {
       const name = hex(key);
       stored.add(name);
       if (!indexed.has(name) && this.#tryOpen(key, value)) missing.set(name, Buffer.from(key));
@@ -153,12 +147,12 @@ export class RecordStore {
   #reindex(keys: readonly Buffer[]): void {
     for (const key of keys) {
       const indexKey = concat(keyPrefix.credentialIndex, key.subarray(1 + nameBytes));
-      this.#database.put(indexKey, key.subarray(1, 1 + nameBytes));
+      this.#database.putSync(indexKey, key.subarray(1, 1 + nameBytes));
     }
   }
 
   #putDevice(state: DeviceState, previous?: Uint8Array): void {
-    this.#database.put(deviceKey, this.#seal(deviceKey, encodeDevice(state, previous)));
+    this.#database.putSync(deviceKey, this.#seal(deviceKey, encodeDevice(state, previous)));
   }
 
   #indexKey(id: Uint8Array): Buffer {
@@ -195,9 +189,10 @@ function credentialKey(rpName: Uint8Array, idName: Uint8Array): Buffer {
   return concat(keyPrefix.credential, rpName, idName);
 }
 
-/** Behind every key that begins with `prefix`: keys are 33 bytes at most. */
-function afterPrefix(prefix: Uint8Array): Buffer {
-  return Buffer.concat([prefix, Buffer.alloc(nameBytes + 1, 0xff)]);
+/** The range of all keys that begin so; a fresh object each time, because lmdb writes into it. */
+function allWith(prefix: number, ...names: readonly Uint8Array[]): { start: Buffer; end: Buffer } {
+  const start = concat(prefix, ...names);
+  return { start, end: Buffer.concat([start, Buffer.alloc(2 * nameBytes + 1, 0xff)]) };
 }
 
 function lostRecord(name: string): VaultError {

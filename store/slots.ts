@@ -89,7 +89,12 @@ async function stretch(slot: Slot, passphrase: string): Promise<Uint8Array> {
   const p = members.required(slotField.scryptP, unsigned);
   const password = Buffer.from(passphrase.normalize('NFC'), 'utf8');
   try {
-    return await scryptAsync(password, members.required(slotField.salt, bytes), 32, { N, r, p, maxmem: 256 * N * r });
+    return await scryptAsync(password, members.required(slotField.salt, bytes), 32, {
+      N,
+      r,
+      p,
+      maxmem: 256 * N * r + 2 ** 20,
+    });
   } finally {
     password.fill(0);
   }

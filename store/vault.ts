@@ -52,7 +52,7 @@ export async function createVault(
   rootKey.fill(0);
   const header = Buffer.from(encodeHeader([slot]));
   await createDatabase(directory, (database) => {
-    for (const key of headerKeys) database.put(key, header);
+    for (const key of headerKeys) database.putSync(key, header);
     const records = new RecordStore(database, keys);
     records.reset();
     records.putCounter(0);
@@ -89,7 +89,9 @@ function readSlots(database: Database): readonly Slot[] {
     try {
       const slots = decodeHeader(header);
       if (!headers.every((other) => other.equals(header))) {
-        transact(database, () => headerKeys.forEach((key) => void database.put(key, header)));
+        transact(database, () => {
+          for (const key of headerKeys) database.putSync(key, header);
+        });
       }
       return slots;
     } catch (error) {
