@@ -14,22 +14,32 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { checkAllPages, checkMetaPages } from './pages.ts';
 import { translateErrors, VaultError } from './vault-error.ts';
 
-export type Database = RootDatabase<Buffer, Uint8Array>;
+export interface Database {
+  readonly lmdb: RootDatabase<Buffer, Uint8Array>;
+  /** Descriptor of the data file, for making room in it. */
+  readonly file: number;
+}
 
 const dataFile = 'data.mdb';
 const lockFile = 'lock.mdb';
+const mebibyte = 1024 * 1024;
 
 /** Up to this size the whole file is checked before it is opened; beyond it only what has a constant cost. */
-const fullCheckBytes = 4 * 1024 * 1024;
+const fullCheckBytes = 4 * mebibyte;
 
 /** Virtual, not resident: room for over a million credentials without ever moving the map. */
-const mapBytes = 1024 * 1024 * 1024;
+const mapBytes = 1024 * mebibyte;
+
+/** One change of a record copies at most these pages: its path and a split in two places, and free lists. */
+const pagesPerChange = 16;
 
 export function databaseExists(directory: string): boolean {
   return existsSync(join(directory, dataFile));
@@ -42,22 +52,25 @@ export function databaseExists(directory: string): boolean {
  */
 export async function createDatabase(directory: string, fill: (database: Database) => void): Promise<void> {
   const workshop = translateErrors(() => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
+    // Not with `recursive`, which calls a read-only disk a missing folder.
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
     chmodSync(directory, 0o700);
     return mkdtempSync(join(directory, '.new-'));
   });
   try {
+    translateErrors(() => probeRoom(workshop));
     const database = openLmdb(workshop);
     try {
       // LMDB keeps two meta pages; the second commit makes both of them describe this vault.
-      transact(database, () => fill(database));
-      transact(database, () => fill(database));
+      transact(database, 8, () => fill(database));
+      transact(database, 8, () => fill(database));
     } finally {
-      await database.close();
+      await closeDatabase(database);
     }
     translateErrors(() => {
       if (databaseExists(directory)) throw new VaultError('exists', `there is a vault in ${directory} already`);
-      renameSync(join(workshop, dataFile), join(directory, dataFile));
+      for (const file of [lockFile, dataFile]) renameSync(join(workshop, file), join(directory, file));
       for (const folder of [directory, dirname(directory)]) syncFolder(folder);
     });
   } finally {
@@ -79,19 +92,53 @@ export function openDatabase(directory: string): { database: Database; fullyChec
   });
 }
 
+export async function closeDatabase(database: Database): Promise<void> {
+  closeSync(database.file);
+  await database.lmdb.close();
+}
+
 /**
  * Runs `change` in one transaction, on the disk when this returns, undone if it throws.
- * @throws what `change` throws; VaultError `full`, `read-only`, `io` if the commit fails.
+ * @param changes how many records it puts or removes at most.
+ * @throws what `change` throws; VaultError `full`, `read-only`, `io` if it cannot be committed.
  */
-export function transact<T>(database: Database, change: () => T): T {
-  return translateErrors(() => database.transactionSync(change));
+export function transact<T>(database: Database, changes: number, change: () => T): T {
+  return translateErrors(() =>
+    database.lmdb.transactionSync(() => {
+      makeRoom(database, changes);
+      return change();
+    }),
+  );
+}
+
+/**
+ * Gives the file the blocks that a transaction may need before LMDB writes to it: a write that fails half-way inside
+ * LMDB damages its memory. Must run inside the transaction, where no other process can write to the same place.
+ */
+function makeRoom({ lmdb, file }: Database, changes: number): void {
+  const { lastPageNumber, pageSize } = lmdb.getStats() as { lastPageNumber: number; pageSize: number };
+  const needed = (lastPageNumber + 1 + pagesPerChange * (changes + 1)) * pageSize;
+  let { size } = fstatSync(file);
+  if (size >= needed) return;
+  const zeros = Buffer.alloc(64 * pageSize);
+  while (size < needed) {
+    const count = writeSync(file, zeros, 0, zeros.length, size);
+    size += count;
+  }
+}
+
+/** LMDB's first write to a new file cannot be prepared for: see whether the disk has room for it. */
+function probeRoom(folder: string): void {
+  const path = join(folder, 'room');
+  writeFileSync(path, Buffer.alloc(mebibyte));
+  rmSync(path);
 }
 
 function openLmdb(directory: string): Database {
   return translateErrors(() => {
     // LMDB would make its files readable to the group; what is there already keeps its mode.
     for (const file of [dataFile, lockFile]) closeSync(openSync(join(directory, file), 'a', 0o600));
-    return open<Buffer, Uint8Array>({
+    const lmdb = open<Buffer, Uint8Array>({
       path: directory,
       noSubdir: false,
       encoding: 'binary',
@@ -99,6 +146,7 @@ function openLmdb(directory: string): Database {
       overlappingSync: false,
       mapSize: mapBytes,
     });
+    return { lmdb, file: openSync(join(directory, dataFile), 'r+') };
   });
 }
 

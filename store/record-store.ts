@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Credential, DeviceState } from '../ctap/env.ts';
-import { type Database, transact } from './database.ts';
+import type { Database } from './database.ts';
 import {
   decodeCounter,
   decodeCredential,
@@ -29,14 +29,14 @@ const deviceKey = Uint8Array.of(keyPrefix.device);
 const counterKey = Uint8Array.of(keyPrefix.counter);
 const nameBytes = 16;
 export class RecordStore {
-  readonly #database: Database;
+  readonly #database: Database['lmdb'];
   readonly #keys: VaultKeys;
   /** Keys that the index names and no record stands under; known where all records were verified. */
   readonly #lost = new Set<string>();
   #device: { sealed: Buffer; state: DeviceState } | undefined;
 
   constructor(database: Database, keys: VaultKeys) {
-    this.#database = database;
+    this.#database = database.lmdb;
     this.#keys = keys;
   }
 
@@ -125,29 +125,29 @@ export class RecordStore {
   }
 
   /**
-   * Opens every record and compares the index with them; an index that does not fit is written anew from the records.
-   * Cost grows with the vault.
+   * Opens every record and compares the index with them. Cost grows with the vault.
+   * @returns keys of intact records that the index does not name, for `reindex`.
    */
-  verify(): void {
-    const missing = new Map<string, Buffer>();
+  verify(): Uint8Array[] {
+    const missing: Uint8Array[] = [];
     const indexed = new Set<string>();
     for (const { key, value } of this.#database.getRange(allWith(keyPrefix.credentialIndex))) {
       indexed.add(hex(credentialKey(value, key.subarray(1))));
     }
     const stored = new Set<string>();
     for (const { key, value } of this.#database.getRange(allWith(keyPrefix.credential))) {
-      const name = hex(key);
-      stored.add(name);
-      if (!indexed.has(name) && this.#tryOpen(key, value)) missing.set(name, Buffer.from(key));
+      stored.add(hex(key));
+      if (!indexed.has(hex(key)) && this.#tryOpen(key, value)) missing.push(Uint8Array.from(key));
     }
     for (const name of indexed) if (!stored.has(name)) this.#lost.add(name);
-    if (missing.size > 0) transact(this.#database, () => this.#reindex([...missing.values()]));
+    return missing;
   }
 
-  #reindex(keys: readonly Buffer[]): void {
+  /** Writes the index of these records anew; it holds nothing that is not in their keys. */
+  reindex(keys: readonly Uint8Array[]): void {
     for (const key of keys) {
       const indexKey = concat(keyPrefix.credentialIndex, key.subarray(1 + nameBytes));
-      this.#database.putSync(indexKey, key.subarray(1, 1 + nameBytes));
+      this.#database.putSync(indexKey, Buffer.from(key.subarray(1, 1 + nameBytes)));
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Credential, DeviceState, Vault, VaultTransaction } from '../ctap/env.ts';
-import { createDatabase, type Database, databaseExists, openDatabase, transact } from './database.ts';
+import { closeDatabase, createDatabase, type Database, databaseExists, openDatabase, transact } from './database.ts';
 import { decodeHeader, encodeHeader } from './header.ts';
 import { keyPrefix, RecordStore } from './record-store.ts';
 import { deriveKeys, type VaultKeys } from './seal.ts';
@@ -52,7 +52,7 @@ export async function createVault(
   rootKey.fill(0);
   const header = Buffer.from(encodeHeader([slot]));
   await createDatabase(directory, (database) => {
-    for (const key of headerKeys) database.putSync(key, header);
+    for (const key of headerKeys) database.lmdb.putSync(key, header);
     const records = new RecordStore(database, keys);
     records.reset();
     records.putCounter(0);
@@ -76,21 +76,21 @@ export async function openVault(directory: string, unlock: Unlock): Promise<Open
     if (fullyChecked) vault.verify();
     return vault;
   } catch (error) {
-    await database.close();
+    await closeDatabase(database);
     throw error;
   }
 }
 
 /** The slots as a header that is intact has them; if the other is not, it is mended. */
 function readSlots(database: Database): readonly Slot[] {
-  const headers = headerKeys.map((key) => database.getBinary(key) ?? Buffer.alloc(0));
+  const headers = headerKeys.map((key) => database.lmdb.getBinary(key) ?? Buffer.alloc(0));
   let firstError: unknown;
   for (const header of headers) {
     try {
       const slots = decodeHeader(header);
       if (!headers.every((other) => other.equals(header))) {
-        transact(database, () => {
-          for (const key of headerKeys) database.putSync(key, header);
+        transact(database, 2, () => {
+          for (const key of headerKeys) database.lmdb.putSync(key, header);
         });
       }
       return slots;
@@ -116,7 +116,7 @@ class StoredVault implements OpenVault {
     this.#signCounter = new SignCounter({
       read: () => this.#records.counter(),
       change: (change) =>
-        transact(database, () => {
+        transact(database, 1, () => {
           const before = this.#records.counter();
           const after = change(before);
           if (after !== before) this.#records.putCounter(after);
@@ -159,25 +159,33 @@ class StoredVault implements OpenVault {
 
   async update(change: (tx: VaultTransaction) => void): Promise<void> {
     const writes: ((records: RecordStore) => void)[] = [];
+    let changes = 0;
     change({
       putCredential: (credential) => {
         const copy = structuredClone(credential);
+        changes += 3;
         writes.push((records) => records.putCredential(copy));
       },
       deleteCredential: (id) => {
         const copy = Uint8Array.from(id);
+        changes += 2;
         writes.push((records) => records.deleteCredential(copy));
       },
       setDevice: (changed) => {
         const copy = structuredClone(changed);
+        changes += 1;
         writes.push((records) => records.setDevice(copy));
       },
-      reset: () => writes.push((records) => records.reset()),
+      reset: () => {
+        // All pages of the vault are copied and freed, far fewer than its records.
+        changes += 1 + Math.ceil(this.#records.credentialCount() / 8);
+        writes.push((records) => records.reset());
+      },
     });
     // The caller goes on first: nothing is to be seen of the change until the promise resolves.
     await Promise.resolve();
     const records = this.#records;
-    transact(this.#database, () => {
+    transact(this.#database, changes, () => {
       for (const write of writes) write(records);
     });
   }
@@ -195,7 +203,8 @@ class StoredVault implements OpenVault {
 
   /** Opens every record; what is damaged is remembered, so that no later answer leaves it out silently. */
   verify(): void {
-    this.#records.verify();
+    const missing = this.#records.verify();
+    if (missing.length > 0) transact(this.#database, missing.length, () => this.#records.reindex(missing));
   }
 
   async close(): Promise<void> {
@@ -206,7 +215,7 @@ class StoredVault implements OpenVault {
       this.#openRecords = undefined;
       this.#keys.seal.fill(0);
       this.#keys.names.fill(0);
-      await this.#database.close();
+      await closeDatabase(this.#database);
     }
   }
 
