@@ -117,13 +117,14 @@ export function transact<T>(database: Database, changes: number, change: () => T
  */
 function makeRoom({ lmdb, file }: Database, changes: number): void {
   const { lastPageNumber, pageSize } = lmdb.getStats() as { lastPageNumber: number; pageSize: number };
-  const needed = (lastPageNumber + 1 + pagesPerChange * (changes + 1)) * pageSize;
+  // Many changes meet on the same pages: no more than all there are, and what the new records fill.
+  const pages = Math.min(pagesPerChange * (changes + 1), lastPageNumber + 2 * changes + 64);
+  const needed = (lastPageNumber + 1 + pages) * pageSize;
   let { size } = fstatSync(file);
   if (size >= needed) return;
   const zeros = Buffer.alloc(64 * pageSize);
   while (size < needed) {
-    const count = writeSync(file, zeros, 0, zeros.length, size);
-    size += count;
+    size += writeSync(file, zeros, 0, zeros.length, size);
   }
 }
 

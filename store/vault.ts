@@ -163,7 +163,7 @@ class StoredVault implements OpenVault {
     change({
       putCredential: (credential) => {
         const copy = structuredClone(credential);
-        changes += 3;
+        changes += 3; // the record, its index, and the place it may move from
         writes.push((records) => records.putCredential(copy));
       },
       deleteCredential: (id) => {
