@@ -2,7 +2,8 @@
 // damaged one. Reads see the last commit; writes must run inside `transact`.
 
 import { randomBytes } from 'node:crypto';
-import type { Credential, DeviceState } from '../ctap/env.ts';
+import { factoryDeviceState } from '../ctap/device-state.ts';
+import type { Credential, DeviceState, RelyingParty } from '../ctap/env.ts';
 import type { Database } from './database.ts';
 import {
   decodeCounter,
@@ -75,6 +76,17 @@ export class RecordStore {
     return this.#database.getKeysCount(allWith(keyPrefix.credential));
   }
 
+  /** Damaged records are passed over. */
+  relyingParties(): readonly RelyingParty[] {
+    const found = new Map<string, RelyingParty>();
+    for (const credential of this.credentials()) {
+      if (credential instanceof VaultError) continue;
+      const { rpId, rpIdHash, rpName } = credential;
+      found.set(rpId, { rpId, rpIdHash, ...(rpName !== undefined && { rpName }) });
+    }
+    return [...found.values()];
+  }
+
   get device(): DeviceState {
     const sealed = this.#sealed(deviceKey);
     if (!this.#device?.sealed.equals(sealed)) {
@@ -97,6 +109,7 @@ export class RecordStore {
     if (previousKey && !previousKey.equals(key)) this.#database.removeSync(previousKey);
     this.#database.putSync(key, this.#seal(key, encodeCredential(credential, previous)));
     this.#database.putSync(indexKey, Buffer.from(rpName));
+    this.#renewState();
   }
 
   deleteCredential(id: Uint8Array): void {
@@ -105,6 +118,12 @@ export class RecordStore {
     if (!rpName) return;
     this.#database.removeSync(credentialKey(rpName, indexKey.subarray(1)));
     this.#database.removeSync(indexKey);
+    this.#renewState();
+  }
+
+  /** By this a platform notices that its list of credentials is out of date. CTAP 2.3 §6.4, encCredStoreState. */
+  #renewState(): void {
+    this.setDevice({ credentialStoreState: randomBytes(16) });
   }
 
   setDevice(change: Partial<DeviceState>): void {
@@ -117,7 +136,7 @@ export class RecordStore {
     for (const prefix of [keyPrefix.credential, keyPrefix.credentialIndex]) {
       for (const key of Array.from(this.#database.getKeys(allWith(prefix)))) this.#database.removeSync(key);
     }
-    this.#putDevice({ credentialIdKey: randomBytes(32) });
+    this.#putDevice(factoryDeviceState(randomBytes));
   }
 
   putCounter(reserved: number): void {

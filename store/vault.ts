@@ -1,7 +1,7 @@
 // The only door to store/: makes and opens a vault. Behind it nobody sees a key, a nonce or the file format.
 
 import { randomBytes } from 'node:crypto';
-import type { Credential, DeviceState, Vault, VaultTransaction } from '../ctap/env.ts';
+import type { Credential, DeviceState, RelyingParty, Vault, VaultTransaction } from '../ctap/env.ts';
 import { closeDatabase, createDatabase, type Database, databaseExists, openDatabase, transact } from './database.ts';
 import { decodeHeader, encodeHeader } from './header.ts';
 import { keyPrefix, RecordStore } from './record-store.ts';
@@ -18,7 +18,6 @@ export interface OpenVault extends Vault {
   readonly directory: string;
   /** Every credential, in no particular order, read one at a time; in place of a damaged one, the error that tells. */
   credentials(): Iterable<Credential | VaultError>;
-  credentialCount(): number;
   /** The last count given out by this process; if there is none, an upper bound of those before. */
   readonly signCount: number;
   /** Reserves signature counts now, so that the first sign-in needs no disk write. */
@@ -139,6 +138,10 @@ class StoredVault implements OpenVault {
 
   credentialCount(): number {
     return this.#records.credentialCount();
+  }
+
+  relyingParties(): readonly RelyingParty[] {
+    return this.#records.relyingParties();
   }
 
   get device(): DeviceState {

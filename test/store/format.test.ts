@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeCbor } from '../../ctap/cbor.ts';
+import { factoryDeviceState } from '../../ctap/device-state.ts';
 import { decodeHeader, encodeHeader } from '../../store/header.ts';
 import {
   decodeCounter,
@@ -73,19 +74,24 @@ describe('sealed records', () => {
 });
 
 describe('records', () => {
+  const device = factoryDeviceState((length) => filled(3, length));
+  const pin = { salt: filled(4, 16), verifier: filled(5), codePointLength: 6 };
+  const deviceWithPin = { ...device, pin, minPinLengthRPIDs: ['example.org'], persistentPinUvAuthToken: filled(6) };
+
   it('keep their bytes', () => {
     expect(hex(encodeCounter(1000))).toMatchInlineSnapshot(`"a1011903e8"`);
-    expect(hex(encodeDevice({ credentialIdKey: filled(3) }))).toMatchInlineSnapshot(
-      `"a10158200303030303030303030303030303030303030303030303030303030303030303"`,
+    expect(hex(encodeDevice(device))).toMatchInlineSnapshot(
+      `"ad01582003030303030303030303030303030303030303030303030303030303030303030508060507f4080409800af40bf40cf40df40e518076be8b528d0075f7aae98d6fa57a6d3c105003030303030303030303030303030303115003030303030303030303030303030303"`,
     );
     expect(hex(encodeCredential(sampleCredential(1)))).toMatchInlineSnapshot(
-      `"ab0158200101010101010101010101010101010101010101010101010101010101010101025820aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa032604582065656565656565656565656565656565656565656565656565656565656565650558413333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333066b6578616d706c652e6f726707704578616d706c6520e2809320f09f949108430100ff096575736572310a675573c3a97220310b1b0000019b76daa801"`,
+      `"af0158200101010101010101010101010101010101010101010101010101010101010101025820aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa032604582065656565656565656565656565656565656565656565656565656565656565650558413333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333333066b6578616d706c652e6f726707704578616d706c6520e2809320f09f949108430100ff096575736572310a675573c3a97220310b1b0000019b76daa8010c000d010e5840020202020202020202020202020202020202020202020202020202020202020203030303030303030303030303030303030303030303030303030303030303030ff4"`,
     );
   });
 
   it('come back as they were', () => {
     expect(decodeCounter(encodeCounter(0xffff_ffff))).toBe(0xffff_ffff);
-    expect(decodeDevice(encodeDevice({ credentialIdKey: filled(3) }))).toEqual({ credentialIdKey: filled(3) });
+    expect(decodeDevice(encodeDevice(device))).toEqual(device);
+    expect(decodeDevice(encodeDevice(deviceWithPin))).toEqual(deviceWithPin);
     expect(decodeCredential(encodeCredential(sampleCredential(1)))).toEqual(sampleCredential(1));
   });
 
