@@ -41,6 +41,8 @@ interface Transaction {
   readonly command: number;
   readonly nonce: Uint8Array | undefined;
   readonly onKeepalive: ((status: number) => void) | undefined;
+  /** Called when it is the request's turn; a CANCEL that is sent from then on comes after the request. May throw. */
+  readonly onSend: (() => void) | undefined;
   readonly resolve: (payload: Uint8Array) => void;
   readonly reject: (error: Error) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -54,6 +56,8 @@ export class CtapHidClient {
   #transaction: Transaction | undefined;
   /** Settles when the transaction under way does; the next one waits for it. */
   #previous: Promise<unknown> = Promise.resolve();
+  /** Settles when all reports so far are handed to the connection. */
+  #sent: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   private constructor(connection: HostConnection) {
@@ -102,10 +106,17 @@ export class CtapHidClient {
   /** Sends a CTAP2 request (command byte and CBOR); resolves to status byte and CBOR. @throws CtapHidError */
   async cbor(request: Uint8Array, { signal, onKeepalive }: CborOptions = {}): Promise<Uint8Array> {
     signal?.throwIfAborted();
-    const cancel = () => this.#sendMessage(this.#channel, Command.CANCEL, new Uint8Array(0));
-    const answer = this.#transact(Command.CBOR, request, { onKeepalive });
-    signal?.addEventListener('abort', cancel);
-    return answer.finally(() => signal?.removeEventListener('abort', cancel));
+    let cancel = () => {};
+    const answer = this.#transact(Command.CBOR, request, {
+      onKeepalive,
+      onSend: () => {
+        signal?.throwIfAborted();
+        cancel = () => this.#sendMessage(this.#channel, Command.CANCEL, new Uint8Array(0));
+      },
+    });
+    const onAbort = () => cancel();
+    signal?.addEventListener('abort', onAbort);
+    return answer.finally(() => signal?.removeEventListener('abort', onAbort));
   }
 
   /** Sends a U2F request APDU; resolves to the response with its status word. @throws CtapHidError */
@@ -144,10 +155,11 @@ export class CtapHidClient {
         reject(new Error('the connection to the device was closed'));
         return;
       }
-      const { nonce, onKeepalive } = options;
+      const { nonce, onKeepalive, onSend } = options;
+      onSend?.();
       const channel = this.#channel;
       const timer = this.#startTimer();
-      this.#transaction = { channel, command, nonce, onKeepalive, resolve, reject, timer, answer: undefined };
+      this.#transaction = { channel, command, nonce, onKeepalive, onSend, resolve, reject, timer, answer: undefined };
       this.#sendMessage(channel, command, payload);
     });
   }
@@ -156,7 +168,8 @@ export class CtapHidClient {
     const sendAll = async () => {
       for (const report of splitMessage(channel, command, payload)) await this.#connection.send(report);
     };
-    sendAll().catch((error: Error) => this.#fail(error));
+    // One message after the other: a CANCEL must not overtake the request that it is about.
+    this.#sent = this.#sent.then(sendAll).catch((error: Error) => this.#fail(error));
   }
 
   #receive(report: Uint8Array): void {

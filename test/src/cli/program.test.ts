@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectSocket } from '../../../hid/host/connect-socket.ts';
-import { CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
+import { type CborOptions, CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
 import {
   parseResponse,
   request,
@@ -21,8 +21,8 @@ const clientDataHash = sha256('client data');
 async function plugIn(home: Home) {
   const connection = await connectSocket({ kind: 'unix', path: home.keySocket });
   const client = await CtapHidClient.connect(connection);
-  const call = async (command: number, parameters?: Value, signal?: AbortSignal) =>
-    parseResponse(await client.cbor(request(command, parameters), signal ? { signal } : {}));
+  const call = async (command: number, parameters?: Value, options?: CborOptions) =>
+    parseResponse(await client.cbor(request(command, parameters), options));
   return {
     call,
     async register(rpId: string, userName: string, rk = true) {
@@ -53,14 +53,13 @@ async function plugIn(home: Home) {
       );
       return verifyRegistration(answer, rpId, clientDataHash);
     },
-    signIn: (rpId: string, signal?: AbortSignal) =>
+    signIn: (rpId: string) =>
       call(
         0x02,
         new Map<number, Value>([
           [1, rpId],
           [2, clientDataHash],
         ]),
-        signal,
       ),
     close: () => connection.close(),
   };
@@ -261,8 +260,7 @@ describe('with a vault', () => {
     const daemon = await home.start('--consent', 'scripted');
     const host = await plugIn(home);
     const cancel = new AbortController();
-    const withheld = host.call(0x0b, undefined, cancel.signal);
-    cancel.abort();
+    const withheld = host.call(0x0b, undefined, { signal: cancel.signal, onKeepalive: () => cancel.abort() });
     expect(await withheld).toMatchObject({ status: 0x2d });
     const waiting = host.call(0x0b);
     expect(await home.run('consent', 'once')).toMatchObject({ code: 0 });
