@@ -70,6 +70,7 @@ export class RecordStore {
         yield error;
       }
     }
+    for (const key of this.#lost) yield lostRecord(key);
   }
 
   credentialCount(): number {

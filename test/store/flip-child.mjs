@@ -82,7 +82,8 @@ function compare(seen) {
       return seen.all.some((entry) => !expected.all.includes(entry) && !entry.startsWith('VaultError '));
     return seen[name] !== expected[name] && !seen[name]?.startsWith('VaultError ');
   });
-  if (seen.all.length !== expected.all.length) wrong.push('length');
+  // A record with a damaged key is told twice: here is one that does not open, there is one missing.
+  if (seen.all.length < expected.all.length) wrong.push('length');
   if (wrong.length > 0) return { result: 'WRONG', wrong, seen };
   return { result: JSON.stringify(seen) === JSON.stringify(expected) ? 'same' : 'damage told' };
 }
