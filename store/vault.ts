@@ -11,7 +11,7 @@ import { createPassphraseSlot, openSlots, type Slot, type Unlock } from './slots
 import { VaultError } from './vault-error.ts';
 
 export type { Unlock } from './slots.ts';
-export { VaultError, type VaultErrorCode } from './vault-error.ts';
+export { VaultError } from './vault-error.ts';
 
 /** A vault that is unlocked. Several processes may have the same one open; one at a time should sign. */
 export interface OpenVault extends Vault {

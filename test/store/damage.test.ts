@@ -1,0 +1,122 @@
+// A damaged record through the door: what is told, and that the rest stays readable. Disks that refuse.
+
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { checkAllPages, checkMetaPages } from '../../store/pages.ts';
+import { createVault, openVault, VaultError } from '../../store/vault.ts';
+import { sampleCredential } from '../support/vault-contract.ts';
+
+const unlock = { passphrase: 'correct horse' };
+const isRoot = process.getuid?.() === 0;
+
+let directory: string;
+let file: string;
+beforeEach(async () => {
+  directory = join(mkdtempSync(join(tmpdir(), 'passfob-damage-')), 'vault');
+  file = join(directory, 'data.mdb');
+  const vault = await createVault(directory, unlock, { scryptLogN: 4 });
+  await vault.update((tx) => {
+    for (const number of [1, 2, 3]) {
+      tx.putCredential(sampleCredential(number, { rpIdHash: new Uint8Array(32).fill(number) }));
+    }
+  });
+  await vault.close();
+});
+afterEach(() => rmSync(join(directory, '..'), { recursive: true, force: true }));
+
+/** The last copy of a value in the file, told by its beginning, gets one byte changed. */
+function damage(start: Uint8Array, offset: number): void {
+  const bytes = readFileSync(file);
+  let at = -1;
+  for (let next = bytes.indexOf(start); next >= 0; next = bytes.indexOf(start, next + 1)) {
+    bytes[next + offset] = (bytes[next + offset] ?? 0) ^ 0x40;
+    at = next;
+  }
+  expect(at).toBeGreaterThan(0);
+  writeFileSync(file, bytes);
+}
+
+it('names a damaged credential, and reads and writes the others', async () => {
+  const bytes = readFileSync(file);
+  const key = bytes.lastIndexOf(Uint8Array.of(33, 0, 0x10)) + 2; // a node's key length, then the key of a credential
+  damage(bytes.subarray(key, key + 33), 33 + 60);
+  const vault = await openVault(directory, unlock);
+  const entries = [...vault.credentials()];
+  expect(entries.filter((entry) => entry instanceof VaultError)).toEqual([
+    expect.objectContaining({ code: 'corrupt' }),
+  ]);
+  const readable = entries.filter((entry) => !(entry instanceof VaultError));
+  expect(readable).toHaveLength(2);
+  await vault.update((tx) => tx.putCredential(sampleCredential(4)));
+  expect(vault.credential(sampleCredential(4).id)).toEqual(sampleCredential(4));
+  const asked = [1, 2, 3].filter((number) => {
+    try {
+      return vault.credential(sampleCredential(number).id) !== undefined;
+    } catch (error) {
+      return !(error instanceof VaultError);
+    }
+  });
+  expect(asked).toHaveLength(2);
+  await vault.close();
+});
+
+it('mends the header from its copy', async () => {
+  const intact = readFileSync(file);
+  const first = intact.lastIndexOf('passfob\0');
+  const bad = Buffer.from(intact);
+  bad[first + 30] = (bad[first + 30] ?? 0) ^ 1;
+  writeFileSync(file, bad);
+  await (await openVault(directory, unlock)).close();
+  const vault = await openVault(directory, unlock);
+  expect(vault.credentialCount()).toBe(3);
+  await vault.close();
+});
+
+it('throws nothing but a VaultError whichever byte of the pages is changed', () => {
+  const intact = readFileSync(file);
+  checkAllPages(intact);
+  const used = intact.findLastIndex((byte) => byte !== 0) + 1;
+  let refused = 0;
+  for (let offset = 0; offset < used; offset += 5) {
+    const bad = Buffer.from(intact);
+    bad[offset] = (bad[offset] ?? 0) ^ 0xff;
+    for (const check of [() => checkAllPages(bad), () => checkMetaPages(bad.subarray(0, 8192), bad.length)]) {
+      try {
+        check();
+      } catch (error) {
+        refused++;
+        if (!(error instanceof VaultError)) throw error;
+      }
+    }
+  }
+  expect(refused).toBeGreaterThan(60);
+});
+
+it('says that the file is cut short', async () => {
+  writeFileSync(file, readFileSync(file).subarray(0, 3 * 4096));
+  await expect(openVault(directory, unlock)).rejects.toEqual(expect.objectContaining({ code: 'corrupt' }));
+});
+
+it.skipIf(isRoot)('says that the vault belongs to somebody else', async () => {
+  chmodSync(file, 0o000);
+  await expect(openVault(directory, unlock)).rejects.toEqual(expect.objectContaining({ code: 'no-access' }));
+});
+
+it.skipIf(!isRoot)('says that the disk is read-only, to who opens and to who makes a vault', async (context) => {
+  try {
+    execFileSync('mount', ['--bind', directory, directory], { stdio: 'ignore' });
+  } catch {
+    return context.skip('this root may not mount');
+  }
+  try {
+    execFileSync('mount', ['-o', 'remount,bind,ro', directory]);
+    const readOnly = expect.objectContaining({ code: 'read-only' });
+    await expect(openVault(directory, unlock)).rejects.toEqual(readOnly);
+    await expect(createVault(join(directory, 'new'), unlock, { scryptLogN: 4 })).rejects.toEqual(readOnly);
+  } finally {
+    execFileSync('umount', [directory]);
+  }
+});
