@@ -106,6 +106,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         log,
       );
     }
+    // Now, so that the first sign-in does not wait for the disk.
+    vault.reserveSignCounts();
     for (const each of devices) await each.open();
   } catch (error) {
     await daemon.stop();

@@ -5,20 +5,25 @@ import type { Answer, CancelSignal, Prompt, UserGate } from '../../ctap/env.ts';
 /** Passes questions on to `gate`; answers `timed-out` after `timeoutMs` and `cancelled` once the request's signal aborts. */
 export function withDeadline(gate: UserGate, timeoutMs: number): UserGate {
   return {
-    async ask(prompt, signal) {
-      const withdraw = new AbortController();
-      let timer: NodeJS.Timeout | undefined;
-      const tooLate = new Promise<Answer>((resolve) => {
-        timer = setTimeout(resolve, timeoutMs, { kind: 'timed-out' });
-      });
-      try {
-        return await Promise.race([untilCancelled(signal), tooLate, gate.ask(prompt, withdraw.signal)]);
-      } finally {
-        clearTimeout(timer);
-        // Whoever still shows the question takes it away now.
-        withdraw.abort();
-      }
-    },
+    ask: (prompt, signal) =>
+      new Promise<Answer>((resolve, reject) => {
+        const withdraw = new AbortController();
+        const end = (answer: Answer) => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', cancel);
+          resolve(answer);
+          // Whoever still shows the question takes it away now.
+          withdraw.abort();
+        };
+        const cancel = () => end({ kind: 'cancelled' });
+        const timer = setTimeout(() => end({ kind: 'timed-out' }), timeoutMs);
+        if (signal.aborted) return cancel();
+        signal.addEventListener('abort', cancel);
+        gate.ask(prompt, withdraw.signal).then(end, (error: unknown) => {
+          reject(error);
+          cancel();
+        });
+      }),
   };
 }
 
