@@ -82,6 +82,11 @@ export const map: Shape<MapReader> = (value) => {
   if (value instanceof Map) return new MapReader(value, 'CBOR_UNEXPECTED_TYPE');
   throw new CtapError('CBOR_UNEXPECTED_TYPE');
 };
+/** A map of further parameters inside the parameters; absent required members are MISSING_PARAMETER there, too. */
+export const parameterMap: Shape<MapReader> = (value) => {
+  if (value instanceof Map) return new MapReader(value, 'MISSING_PARAMETER');
+  throw new CtapError('CBOR_UNEXPECTED_TYPE');
+};
 export function arrayOf<T>(shape: Shape<T>): Shape<T[]> {
   return (value) => {
     if (Array.isArray(value)) return value.map((element: CborValue) => shape(element));

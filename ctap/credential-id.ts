@@ -5,7 +5,7 @@
 
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { boolean, bytes, type CborValue, decodeCbor, encodeCbor, integer, map } from './cbor.ts';
-import type { CredentialSource, CredProtect, Crypto, Vault } from './env.ts';
+import type { CredentialSource, CredProtect, CredRandom, Crypto, Vault } from './env.ts';
 
 const version = 0x01;
 const saltLength = 24;
@@ -90,11 +90,18 @@ export function openCredentialId(
     credProtect: readCredProtect(members.optional(Sealed.credProtect, integer)),
     kind: members.optional(Sealed.isSynced, boolean) ? 'synced' : 'device-bound',
     thirdPartyPayment: members.optional(Sealed.thirdPartyPayment, boolean) ?? false,
-    // Not stored, so that the id stays short: they belong to the private key, which no one else knows.
-    credRandom: {
-      withUV: crypto.hmacSha256(privateKey, credRandomLabel.withUV),
-      withoutUV: crypto.hmacSha256(privateKey, credRandomLabel.withoutUV),
-    },
+    credRandom: sealedCredRandom(crypto, privateKey),
+  };
+}
+
+/**
+ * The secrets of hmac-secret of a credential that is sealed in its id. They are not sealed with it, so that the id stays
+ * short, but follow from the private key, which no one else knows.
+ */
+export function sealedCredRandom(crypto: Crypto, privateKey: Uint8Array): CredRandom {
+  return {
+    withUV: crypto.hmacSha256(privateKey, credRandomLabel.withUV),
+    withoutUV: crypto.hmacSha256(privateKey, credRandomLabel.withoutUV),
   };
 }
 

@@ -1,6 +1,7 @@
 // The authenticator's identity, limits and timeouts: everything that is a choice and not a rule of the specification.
 
 import type { CoseAlgorithm } from './env.ts';
+import { Extension, type ExtensionName } from './wire.ts';
 
 export interface Policy {
   /** Model identifier, 16 bytes; the same in getInfo and in authenticator data. */
@@ -27,6 +28,18 @@ export interface Policy {
   readonly u2fTouchMs: number;
   /** UTF-8 bytes kept of rp.name, user.name and user.displayName; at least 64. WebAuthn §6.4.1. */
   readonly maxNameBytes: number;
+  /** Those that are on; hmac-secret always, credProtect wherever credBlob is. getInfo 0x02. */
+  readonly extensions: readonly ExtensionName[];
+  /** Bytes; at least 32. getInfo 0x0F. */
+  readonly maxCredBlobLength: number;
+  /** Bytes, its hash included; more than 1024. getInfo 0x0B. */
+  readonly maxSerializedLargeBlobArray: number;
+  /** Pieces of a large-blob array must follow one another within this time. CTAP 2.1 §6. */
+  readonly largeBlobWriteTimeoutMs: number;
+  /** getInfo 0x14 counts down from here. */
+  readonly maxDiscoverableCredentials: number;
+  /** The next step of an enumeration of authenticatorCredentialManagement must follow within this time. CTAP 2.1 §6. */
+  readonly enumerationTimeoutMs: number;
 }
 
 export const defaultPolicy: Policy = Object.freeze({
@@ -43,4 +56,10 @@ export const defaultPolicy: Policy = Object.freeze({
   u2fWaitMs: 200,
   u2fTouchMs: 3_000,
   maxNameBytes: 256,
+  extensions: Object.values(Extension),
+  maxCredBlobLength: 64,
+  maxSerializedLargeBlobArray: 16_384,
+  largeBlobWriteTimeoutMs: 30_000,
+  maxDiscoverableCredentials: 100_000,
+  enumerationTimeoutMs: 30_000,
 });

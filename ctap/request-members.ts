@@ -1,7 +1,9 @@
-// Members that makeCredential and getAssertion have in common: the client data hash, and the lists of credential
-// descriptors (excludeList, allowList). CTAP 2.1 §6.1, §6.2; WebAuthn §5.8.3.
+// Members that several commands have in common: the client data hash, credential descriptors and lists of them
+// (excludeList, allowList), user entities and names. CTAP 2.1 §6.1, §6.2, §6.8; WebAuthn §5.4, §5.8.3.
 
+import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { arrayOf, bytes, type CborKey, type MapReader, map, text } from './cbor.ts';
+import type { UserEntity } from './env.ts';
 import { CtapError } from './status.ts';
 
 /**
@@ -23,8 +25,47 @@ export function readCredentialIds(parameters: MapReader, key: CborKey, maxCount:
   const descriptors = parameters.optional(key, arrayOf(map));
   if (!descriptors?.length) return undefined;
   if (descriptors.length > maxCount) throw new CtapError('LIMIT_EXCEEDED');
-  return descriptors
-    .map((descriptor) => ({ id: descriptor.required('id', bytes), type: descriptor.required('type', text) }))
-    .filter(({ type }) => type === 'public-key')
-    .map(({ id }) => id);
+  return descriptors.map(readCredentialId).filter((id) => id !== undefined);
+}
+
+/** The id in a credential descriptor; undefined if it is of another type than public-key. @throws CBOR_UNEXPECTED_TYPE. */
+export function readCredentialId(descriptor: MapReader): Uint8Array | undefined {
+  const id = descriptor.required('id', bytes);
+  return descriptor.required('type', text) === 'public-key' ? id : undefined;
+}
+
+/**
+ * A user entity with its names cut to `maxNameBytes`. WebAuthn §5.4.3, §6.4.1.
+ * @throws CtapError CBOR_UNEXPECTED_TYPE; INVALID_LENGTH for an id that is empty or longer than 64 bytes.
+ */
+export function readUser(user: MapReader, maxNameBytes: number): UserEntity {
+  const id = user.required('id', bytes);
+  if (id.length < 1 || id.length > 64) throw new CtapError('INVALID_LENGTH');
+  return {
+    id,
+    ...readName(user, 'name', 'name', maxNameBytes),
+    ...readName(user, 'displayName', 'displayName', maxNameBytes),
+  };
+}
+
+/** A name under `key` of an entity, cut to `maxBytes`, as the member `as`; nothing if the entity has none, or an empty one. */
+export function readName<Name extends string>(
+  entity: MapReader,
+  key: string,
+  as: Name,
+  maxBytes: number,
+): { [name in Name]?: string } {
+  const name = entity.optional(key, text);
+  return name === undefined || name === '' ? {} : ({ [as]: truncate(name, maxBytes) } as { [name in Name]: string });
+}
+
+/** The longest beginning of at most `maxBytes` bytes of UTF-8 that does not cut a code point. WebAuthn §6.4.1. */
+function truncate(name: string, maxBytes: number): string {
+  let [length, end] = [0, 0];
+  for (const character of name) {
+    length += utf8ToBytes(character).length;
+    if (length > maxBytes) return name.slice(0, end);
+    end += character.length;
+  }
+  return name;
 }

@@ -14,6 +14,8 @@ export const Command = {
   authenticatorSelection: 0x0b,
   authenticatorLargeBlobs: 0x0c,
   authenticatorConfig: 0x0d,
+  /** The prototype of authenticatorCredentialManagement in CTAP 2.1-PRE, of the same layout. */
+  prototypeCredentialManagement: 0x41,
 } as const;
 
 /** CTAP 2.1 §6.1. */
@@ -98,6 +100,74 @@ export const GetInfoResponse = {
   encCredStoreState: 0x1e,
   authenticatorConfigCommands: 0x1f,
 } as const;
+
+/** CTAP 2.1 §6.8. */
+export const CredentialManagementRequest = {
+  subCommand: 0x01,
+  subCommandParams: 0x02,
+  pinUvAuthProtocol: 0x03,
+  pinUvAuthParam: 0x04,
+} as const;
+
+/** CTAP 2.1 §6.8. */
+export const CredentialManagementSubCommand = {
+  getCredsMetadata: 0x01,
+  enumerateRPsBegin: 0x02,
+  enumerateRPsGetNextRP: 0x03,
+  enumerateCredentialsBegin: 0x04,
+  enumerateCredentialsGetNextCredential: 0x05,
+  deleteCredential: 0x06,
+  updateUserInformation: 0x07,
+} as const;
+
+/** Keys of subCommandParams. CTAP 2.1 §6.8. */
+export const CredentialManagementParams = { rpIDHash: 0x01, credentialID: 0x02, user: 0x03 } as const;
+
+/** CTAP 2.1 §6.8; thirdPartyPayment came with CTAP 2.2. */
+export const CredentialManagementResponse = {
+  existingResidentCredentialsCount: 0x01,
+  maxPossibleRemainingResidentCredentialsCount: 0x02,
+  rp: 0x03,
+  rpIDHash: 0x04,
+  totalRPs: 0x05,
+  user: 0x06,
+  credentialID: 0x07,
+  publicKey: 0x08,
+  totalCredentials: 0x09,
+  credProtect: 0x0a,
+  largeBlobKey: 0x0b,
+  thirdPartyPayment: 0x0c,
+} as const;
+
+/** CTAP 2.1 §6.10. */
+export const LargeBlobsRequest = {
+  get: 0x01,
+  set: 0x02,
+  offset: 0x03,
+  length: 0x04,
+  pinUvAuthParam: 0x05,
+  pinUvAuthProtocol: 0x06,
+} as const;
+
+/** CTAP 2.1 §6.10. */
+export const LargeBlobsResponse = { config: 0x01 } as const;
+
+/** Extension identifiers. CTAP 2.1 §12; hmac-secret-mc, pinComplexityPolicy and thirdPartyPayment: CTAP 2.2 §12. */
+export const Extension = {
+  credBlob: 'credBlob',
+  credProtect: 'credProtect',
+  hmacSecret: 'hmac-secret',
+  hmacSecretMc: 'hmac-secret-mc',
+  largeBlobKey: 'largeBlobKey',
+  minPinLength: 'minPinLength',
+  pinComplexityPolicy: 'pinComplexityPolicy',
+  thirdPartyPayment: 'thirdPartyPayment',
+} as const;
+
+export type ExtensionName = (typeof Extension)[keyof typeof Extension];
+
+/** Members of the input of hmac-secret and hmac-secret-mc. CTAP 2.1 §12.5. */
+export const HmacSecretInput = { keyAgreement: 0x01, saltEnc: 0x02, saltAuth: 0x03, pinUvAuthProtocol: 0x04 } as const;
 
 /** Bits of the flags byte in authenticator data. WebAuthn §6.1. */
 export const Flag = {

@@ -8,10 +8,10 @@ import type { Call } from '../call.ts';
 import * as cbor from '../cbor.ts';
 import { coseKey, usableAlgorithms } from '../cose.ts';
 import { findCredential, randomCredentialId, type SealedSource, sealCredentialId } from '../credential-id.ts';
-import type { CoseAlgorithm, Credential, UserEntity } from '../env.ts';
+import type { CoseAlgorithm, Credential } from '../env.ts';
 import { checkPinUvAuthParam } from '../pin-uv-auth.ts';
 import type { Policy } from '../policy.ts';
-import { readClientDataHash, readCredentialIds } from '../request-members.ts';
+import { readClientDataHash, readCredentialIds, readName, readUser } from '../request-members.ts';
 import { CtapError } from '../status.ts';
 import { Flag, MakeCredentialRequest as Request, MakeCredentialResponse as Response } from '../wire.ts';
 
@@ -109,16 +109,6 @@ function readRpId(rp: cbor.MapReader): string {
   return rpId;
 }
 
-function readUser(user: cbor.MapReader, maxNameBytes: number): UserEntity {
-  const id = user.required('id', cbor.bytes);
-  if (id.length < 1 || id.length > 64) throw new CtapError('INVALID_LENGTH');
-  return {
-    id,
-    ...readName(user, 'name', 'name', maxNameBytes),
-    ...readName(user, 'displayName', 'displayName', maxNameBytes),
-  };
-}
-
 /** The algorithms of all `public-key` parameters in order; every element is checked, also those that are skipped. */
 function readAlgorithms(parameters: cbor.MapReader): CoseAlgorithm[] {
   return parameters
@@ -126,26 +116,4 @@ function readAlgorithms(parameters: cbor.MapReader): CoseAlgorithm[] {
     .map((element) => ({ alg: element.required('alg', cbor.integer), type: element.required('type', cbor.text) }))
     .filter(({ type }) => type === 'public-key')
     .map(({ alg }) => alg);
-}
-
-/** A name under `key` of an entity, cut to `maxBytes`, as the member `as`; nothing if the entity has none. */
-function readName<Name extends string>(
-  entity: cbor.MapReader,
-  key: string,
-  as: Name,
-  maxBytes: number,
-): { [name in Name]?: string } {
-  const name = entity.optional(key, cbor.text);
-  return name === undefined ? {} : ({ [as]: truncate(name, maxBytes) } as { [name in Name]: string });
-}
-
-/** The longest beginning of at most `maxBytes` bytes of UTF-8 that does not cut a code point. WebAuthn §6.4.1. */
-function truncate(name: string, maxBytes: number): string {
-  let [length, end] = [0, 0];
-  for (const character of name) {
-    length += utf8ToBytes(character).length;
-    if (length > maxBytes) return name.slice(0, end);
-    end += character.length;
-  }
-  return name;
 }
