@@ -40,7 +40,7 @@ export class Authenticator {
     this.#environment = environment;
     this.#policy = policy;
     this.#u2f = new U2f(environment, policy);
-    this.#session = new Session(environment.clock.now());
+    this.#session = new Session(environment);
   }
 
   /**
@@ -69,7 +69,7 @@ export class Authenticator {
 
   /** Forgets whatever a key forgets that is pulled out and plugged in again. The vault stays as it is. */
   powerCycle(): void {
-    this.#session = new Session(this.#environment.clock.now());
+    this.#session = new Session(this.#environment);
     void this.#u2f.cancel();
   }
 

@@ -131,12 +131,18 @@ export interface Vault {
 }
 
 /** What a person is asked. A closed set of cases, never ready-made sentences: words belong to src/consent/. */
-export type Prompt =
+export type Prompt = Question & {
+  /** The person must also prove to be the owner. Only where the gate `canVerify`. */
+  readonly verify?: true;
+};
+
+type Question =
   | { readonly kind: 'register'; readonly rpId: string; readonly userName?: string }
   | { readonly kind: 'sign-in'; readonly rpId: string; readonly accounts: readonly string[] }
   | { readonly kind: 'already-registered'; readonly rpId: string }
   | { readonly kind: 'u2f-register'; readonly applicationHash: string }
   | { readonly kind: 'u2f-sign-in'; readonly applicationHash: string }
+  | { readonly kind: 'verify'; readonly rpId?: string }
   | { readonly kind: 'reset' }
   | { readonly kind: 'select' };
 
@@ -145,9 +151,12 @@ export type Answer =
   | { readonly kind: 'declined' | 'timed-out' | 'cancelled' };
 
 export interface UserGate {
+  /** Whether this gate can find out who answers: built-in user verification, set up and ready. Constant. */
+  readonly canVerify: boolean;
   /**
    * Asks once. Resolves for every human outcome, within `Policy.userPresenceTimeoutMs`, and with `cancelled` soon
-   * after `signal` aborts; rejects only if asking itself is broken.
+   * after `signal` aborts; rejects only if asking itself is broken. An answer to a prompt with `verify` that is approved
+   * but not `verified` is a failed try: someone is there, but not the owner.
    */
   ask(prompt: Prompt, signal: CancelSignal): Promise<Answer>;
 }
@@ -185,6 +194,17 @@ export interface Crypto {
   sealAesGcm(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, associated: Uint8Array): Uint8Array;
   /** The inverse of `sealAesGcm`; undefined if the tag does not fit. */
   openAesGcm(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, associated: Uint8Array): Uint8Array | undefined;
+  /** AES-CBC without padding; key 16 or 32, iv 16, plaintext a multiple of 16 bytes. */
+  encryptAesCbc(key: Uint8Array, iv: Uint8Array, plaintext: Uint8Array): Uint8Array;
+  /** The inverse of `encryptAesCbc`. */
+  decryptAesCbc(key: Uint8Array, iv: Uint8Array, ciphertext: Uint8Array): Uint8Array;
+  /** RFC 5869; `length` in bytes. */
+  hkdfSha256(secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array;
+  /**
+   * The x coordinate, 32 bytes, of the point that two P-256 keys share, both in the form of ES256; undefined if
+   * `publicKey` is no point of the curve.
+   */
+  ecdhP256(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
 }
 
 export interface Clock {

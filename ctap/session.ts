@@ -1,6 +1,7 @@
 // What the authenticator remembers between commands, and only until the next power cycle.
 
-import type { CredentialSource, UserEntity } from './env.ts';
+import type { CredentialSource, Environment, UserEntity } from './env.ts';
+import { PinUvAuth } from './pin-uv-auth.ts';
 
 /** An account that authenticatorGetNextAssertion may still be asked for. */
 export type DiscoverableAccount = CredentialSource & { readonly user: UserEntity };
@@ -22,8 +23,11 @@ export class Session {
   readonly poweredUpAt: number;
   /** Any command but authenticatorGetNextAssertion clears it. */
   nextAssertions: NextAssertions | undefined;
+  /** Renewed by a reset. */
+  pinUvAuth: PinUvAuth;
 
-  constructor(poweredUpAt: number) {
-    this.poweredUpAt = poweredUpAt;
+  constructor(environment: Environment) {
+    this.poweredUpAt = environment.clock.now();
+    this.pinUvAuth = new PinUvAuth(environment);
   }
 }

@@ -169,6 +169,66 @@ export type ExtensionName = (typeof Extension)[keyof typeof Extension];
 /** Members of the input of hmac-secret and hmac-secret-mc. CTAP 2.1 §12.5. */
 export const HmacSecretInput = { keyAgreement: 0x01, saltEnc: 0x02, saltAuth: 0x03, pinUvAuthProtocol: 0x04 } as const;
 
+/** CTAP 2.1 §6.5. */
+export const ClientPinRequest = {
+  pinUvAuthProtocol: 0x01,
+  subCommand: 0x02,
+  keyAgreement: 0x03,
+  pinUvAuthParam: 0x04,
+  newPinEnc: 0x05,
+  pinHashEnc: 0x06,
+  permissions: 0x09,
+  rpId: 0x0a,
+} as const;
+
+/** CTAP 2.1 §6.5. */
+export const ClientPinResponse = {
+  keyAgreement: 0x01,
+  pinUvAuthToken: 0x02,
+  pinRetries: 0x03,
+  powerCycleState: 0x04,
+  uvRetries: 0x05,
+} as const;
+
+/** CTAP 2.1 §6.5. */
+export const ClientPinSubCommand = {
+  getPINRetries: 0x01,
+  getKeyAgreement: 0x02,
+  setPIN: 0x03,
+  changePIN: 0x04,
+  getPinToken: 0x05,
+  getPinUvAuthTokenUsingUvWithPermissions: 0x06,
+  getUVRetries: 0x07,
+  getPinUvAuthTokenUsingPinWithPermissions: 0x09,
+} as const;
+
+/** What a pinUvAuthToken is good for. CTAP 2.1 §6.5.5.7; pcmr: CTAP 2.2. */
+export const Permission = { mc: 0x01, ga: 0x02, cm: 0x04, be: 0x08, lbw: 0x10, acfg: 0x20, pcmr: 0x40 } as const;
+
+/** CTAP 2.1 §6.11. */
+export const ConfigRequest = {
+  subCommand: 0x01,
+  subCommandParams: 0x02,
+  pinUvAuthProtocol: 0x03,
+  pinUvAuthParam: 0x04,
+} as const;
+
+/** CTAP 2.1 §6.11; enableLongTouchForReset: CTAP 2.3. */
+export const ConfigSubCommand = {
+  enableEnterpriseAttestation: 0x01,
+  toggleAlwaysUv: 0x02,
+  setMinPINLength: 0x03,
+  enableLongTouchForReset: 0x04,
+} as const;
+
+/** CTAP 2.1 §6.11.4; pinComplexityPolicy: CTAP 2.2. */
+export const SetMinPINLengthParams = {
+  newMinPINLength: 0x01,
+  minPinLengthRPIDs: 0x02,
+  forceChangePin: 0x03,
+  pinComplexityPolicy: 0x04,
+} as const;
+
 /** Bits of the flags byte in authenticator data. WebAuthn §6.1. */
 export const Flag = {
   UP: 0x01,
@@ -183,7 +243,7 @@ export const Flag = {
 export const CoseKey = { kty: 1, alg: 3, crv: -1, x: -2, y: -3 } as const;
 
 /** COSE algorithm numbers. IANA COSE registry. */
-export const CoseAlg = { ES256: -7 } as const;
+export const CoseAlg = { ES256: -7, ECDH_ES_HKDF_256: -25 } as const;
 
 /** COSE key types. */
 export const CoseKty = { EC2: 2 } as const;

@@ -172,6 +172,7 @@ const answerWord = {
 /** Tells the log what was asked and what came of it. */
 function logged(gate: UserGate, log: Log): UserGate {
   return {
+    canVerify: gate.canVerify,
     async ask(prompt: Prompt, signal): Promise<Answer> {
       const answer = await gate.ask(prompt, signal);
       log.info(`${describePrompt(prompt)}: ${answerWord[answer.kind]}`);

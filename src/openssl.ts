@@ -5,11 +5,13 @@
 import {
   createCipheriv,
   createDecipheriv,
+  createECDH,
   createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  hkdfSync,
   type KeyObject,
   randomBytes,
   sign,
@@ -70,6 +72,24 @@ export function createOpensslCrypto(): Crypto & { forget(): void } {
         return undefined;
       }
       return new Uint8Array(plaintext);
+    },
+    encryptAesCbc(key, iv, plaintext) {
+      const cipher = createCipheriv(`aes-${key.length * 8}-cbc`, key, iv).setAutoPadding(false);
+      return new Uint8Array(Buffer.concat([cipher.update(plaintext), cipher.final()]));
+    },
+    decryptAesCbc(key, iv, ciphertext) {
+      const decipher = createDecipheriv(`aes-${key.length * 8}-cbc`, key, iv).setAutoPadding(false);
+      return new Uint8Array(Buffer.concat([decipher.update(ciphertext), decipher.final()]));
+    },
+    hkdfSha256: (secret, salt, info, length) => new Uint8Array(hkdfSync('sha256', secret, salt, info, length)),
+    ecdhP256(privateKey, publicKey) {
+      const ecdh = createECDH('prime256v1');
+      ecdh.setPrivateKey(privateKey);
+      try {
+        return new Uint8Array(ecdh.computeSecret(publicKey));
+      } catch {
+        return undefined; // not a point of the curve
+      }
     },
     forget: () => privateKeys.clear(),
   };

@@ -1,5 +1,5 @@
 // authenticatorGetAssertion (0x02): a signature by a credential of the relying party. CTAP 2.1 §6.2.2, whose step
-// numbers the comments bear. Steps 5 and 6 are about user verification, of which there is none.
+// numbers the comments bear.
 
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { assertion } from '../assertion.ts';
@@ -7,10 +7,17 @@ import type { Call } from '../call.ts';
 import * as cbor from '../cbor.ts';
 import { findCredential } from '../credential-id.ts';
 import type { Credential, CredentialSource } from '../env.ts';
-import { checkPinUvAuthParam } from '../pin-uv-auth.ts';
 import { readClientDataHash, readCredentialIds } from '../request-members.ts';
 import { CtapError } from '../status.ts';
-import { Flag, GetAssertionRequest as Request } from '../wire.ts';
+import {
+  applyAlwaysUv,
+  readTokenProof,
+  readUvOption,
+  requirePresence,
+  uvFlag,
+  verifyUser,
+} from '../user-verification.ts';
+import { Flag, Permission, GetAssertionRequest as Request } from '../wire.ts';
 
 /** @throws CtapError as CTAP 2.1 §6.2.2 says. */
 export async function getAssertion(call: Call): Promise<cbor.CborMap> {
@@ -18,19 +25,28 @@ export async function getAssertion(call: Call): Promise<cbor.CborMap> {
   const { clock, crypto, vault } = environment;
   const { rpId, clientDataHash, allowList, ...request } = readRequest(call);
   // Steps 1 and 2.
-  await checkPinUvAuthParam(call, request.pinUvAuthParam, request.pinUvAuthProtocol);
-  // Step 4.3: no built-in user verification. Step 4.4: `rk` belongs to makeCredential.
-  if (request.uv === true) throw new CtapError('INVALID_OPTION');
+  const proof = await readTokenProof(call, request.pinUvAuthParam, request.pinUvAuthProtocol);
+  // Step 4. `rk` belongs to makeCredential.
+  const uvOption = readUvOption(call, proof, request.uv);
   if (request.rk !== undefined) throw new CtapError('UNSUPPORTED_OPTION');
+  // Step 5: a platform that only looks for a credential is let through.
+  const uv = request.up ? applyAlwaysUv(call, proof, uvOption) : uvOption;
+  // Step 6.
+  const { ga: permission } = Permission;
+  const prompt = { kind: 'sign-in', rpId, accounts: [] } as const;
+  const verification = await verifyUser(call, { proof, uv, clientDataHash, permission, rpId, prompt });
   // Step 7: nobody is asked for a credential that is not here.
   const rpIdHash = crypto.sha256(utf8ToBytes(rpId));
   const listed = allowList && firstOf(allowList, (id) => findCredential(vault, crypto, rpIdHash, id));
   const accounts = allowList ? [] : vault.credentialsOf(rpIdHash);
   const credential = listed ?? accounts[0];
   if (!credential) throw new CtapError('NO_CREDENTIALS');
-  // Step 9: `up: false` is how a platform looks for a credential without bothering anybody.
-  if (request.up) await call.approve({ kind: 'sign-in', rpId, accounts: namesOf(listed ? [listed] : accounts) });
-  const flags = request.up ? Flag.UP : 0;
+  // Steps 8 and 9: `up: false` is how a platform looks for a credential without bothering anybody.
+  if (request.up) {
+    await requirePresence(call, verification, { ...prompt, accounts: namesOf(listed ? [listed] : accounts) });
+  }
+  const isPresent = request.up || verification === 'built-in';
+  const flags = (isPresent ? Flag.UP : 0) | uvFlag(verification);
   // Step 11: of an allowList, any one credential.
   if (listed) return assertion(environment, listed, flags, clientDataHash);
   // Step 12: without a display of our own, the platform fetches all accounts and lets the person choose.

@@ -1,5 +1,5 @@
 // authenticatorMakeCredential (0x01): a new key pair for one account at one relying party. CTAP 2.1 §6.1.2, whose
-// step numbers the comments bear. Steps 6 to 8, 10 and 11 are about user verification, of which there is none.
+// step numbers the comments bear.
 
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { attestationStatement, chooseAttestationFormat } from '../attestation.ts';
@@ -9,11 +9,20 @@ import * as cbor from '../cbor.ts';
 import { coseKey, usableAlgorithms } from '../cose.ts';
 import { findCredential, randomCredentialId, type SealedSource, sealCredentialId } from '../credential-id.ts';
 import type { CoseAlgorithm, Credential } from '../env.ts';
-import { checkPinUvAuthParam } from '../pin-uv-auth.ts';
+import { isProtected } from '../pin-uv-auth.ts';
 import type { Policy } from '../policy.ts';
 import { readClientDataHash, readCredentialIds, readName, readUser } from '../request-members.ts';
 import { CtapError } from '../status.ts';
-import { Flag, MakeCredentialRequest as Request, MakeCredentialResponse as Response } from '../wire.ts';
+import {
+  applyAlwaysUv,
+  includesPresence,
+  readTokenProof,
+  readUvOption,
+  requirePresence,
+  uvFlag,
+  verifyUser,
+} from '../user-verification.ts';
+import { Flag, Permission, MakeCredentialRequest as Request, MakeCredentialResponse as Response } from '../wire.ts';
 
 /** @throws CtapError as CTAP 2.1 §6.1.2 says. */
 export async function makeCredential(call: Call): Promise<cbor.CborMap> {
@@ -22,24 +31,35 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
   const request = readRequest(call.parameters, policy);
   const { rpId, user, clientDataHash } = request;
   // Steps 1 and 2.
-  await checkPinUvAuthParam(call, request.pinUvAuthParam, request.pinUvAuthProtocol);
+  const proof = await readTokenProof(call, request.pinUvAuthParam, request.pinUvAuthProtocol);
   // Step 3: the relying party's order decides.
   const usable = usableAlgorithms(policy, crypto);
   const algorithm = request.algorithms.find((candidate) => usable.includes(candidate));
   if (algorithm === undefined) throw new CtapError('UNSUPPORTED_ALGORITHM');
-  // Step 5.3: no built-in user verification. Step 5.6: a registration without a touch does not exist.
-  if (request.uv === true || request.up === false) throw new CtapError('INVALID_OPTION');
+  // Step 5. A registration without a touch does not exist.
+  const uvOption = readUvOption(call, proof, request.uv);
+  if (request.up === false) throw new CtapError('INVALID_OPTION');
+  // Step 6.
+  const uv = applyAlwaysUv(call, proof, uvOption);
+  // Step 7. Step 8 is for keys without makeCredUvNotRqd, which this one always has but under alwaysUv: then step 6 held.
+  if (request.rk && !uv && !proof && isProtected(call)) {
+    throw new CtapError(vault.device.pin ? 'PUAT_REQUIRED' : 'OPERATION_DENIED');
+  }
   // Step 9: not capable of enterprise attestation.
   if (request.enterpriseAttestation !== undefined) throw new CtapError('INVALID_PARAMETER');
+  // Steps 10 and 11.
+  const userName = user.name ?? user.displayName;
+  const prompt = { kind: 'register', rpId, ...(userName !== undefined && { userName }) } as const;
+  const { mc: permission } = Permission;
+  const verification = await verifyUser(call, { proof, uv, clientDataHash, permission, rpId, prompt });
   // Step 12: whatever the person answers, so that a site cannot tell without consent that this key is known to it.
   const rpIdHash = crypto.sha256(utf8ToBytes(rpId));
   if (request.excludeList?.some((id) => findCredential(vault, crypto, rpIdHash, id))) {
-    await call.ask({ kind: 'already-registered', rpId });
+    if (!includesPresence(call, verification)) await call.ask({ kind: 'already-registered', rpId });
     throw new CtapError('CREDENTIAL_EXCLUDED');
   }
-  // Step 14.
-  const userName = user.name ?? user.displayName;
-  await call.approve({ kind: 'register', rpId, ...(userName !== undefined && { userName }) });
+  // Steps 13 and 14.
+  await requirePresence(call, verification, prompt);
   // Steps 16 to 18: the key pair; what is not discoverable lives in its own id.
   const keyPair = crypto.generateKeyPair(algorithm);
   const source = {
@@ -53,7 +73,7 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
   const id = request.rk ? randomCredentialId(crypto) : sealCredentialId(crypto, vault.device.credentialIdKey, source);
   // Step 19.
   const attested = { aaguid: policy.aaguid, credentialId: id, coseKey: coseKey(algorithm, keyPair.publicKey) };
-  const authData = encodeAuthenticatorData(rpIdHash, Flag.UP, vault.nextSignCount(), attested);
+  const authData = encodeAuthenticatorData(rpIdHash, Flag.UP | uvFlag(verification), vault.nextSignCount(), attested);
   const fmt = chooseAttestationFormat(request.attestationFormatsPreference);
   const attStmt = attestationStatement(fmt, crypto, algorithm, keyPair, authData, clientDataHash);
 

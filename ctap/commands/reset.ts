@@ -1,6 +1,7 @@
 // authenticatorReset (0x07): back to the factory state, soon after power-up and with consent. CTAP 2.1 §6.6.
 
 import type { Call } from '../call.ts';
+import { PinUvAuth } from '../pin-uv-auth.ts';
 import { CtapError } from '../status.ts';
 
 /** @throws CtapError NOT_ALLOWED when too late; OPERATION_DENIED, USER_ACTION_TIMEOUT, KEEPALIVE_CANCEL. */
@@ -9,4 +10,5 @@ export async function reset(call: Call): Promise<undefined> {
   if (environment.clock.now() - session.poweredUpAt > policy.resetWindowMs) throw new CtapError('NOT_ALLOWED');
   await call.approve({ kind: 'reset' });
   await call.commit((tx) => tx.reset());
+  session.pinUvAuth = new PinUvAuth(environment);
 }

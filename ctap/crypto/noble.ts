@@ -1,8 +1,9 @@
 // The Crypto port on @noble: portable, the reference for the other back end. Not constant-time in the strict sense,
 // as JavaScript cannot be; what runs in the daemon is src/openssl.ts.
 
-import { gcm } from '@noble/ciphers/aes.js';
+import { cbc, gcm } from '@noble/ciphers/aes.js';
 import { p256 } from '@noble/curves/nist.js';
+import { hkdf } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes } from '@noble/hashes/utils.js';
@@ -54,6 +55,16 @@ export function createNobleCrypto(random: (length: number) => Uint8Array = rando
         return gcm(key, nonce, associated).decrypt(sealed);
       } catch {
         return undefined;
+      }
+    },
+    encryptAesCbc: (key, iv, plaintext) => cbc(key, iv, { disablePadding: true }).encrypt(plaintext),
+    decryptAesCbc: (key, iv, ciphertext) => cbc(key, iv, { disablePadding: true }).decrypt(ciphertext),
+    hkdfSha256: (secret, salt, info, length) => hkdf(sha256, secret, salt, info, length),
+    ecdhP256(privateKey, publicKey) {
+      try {
+        return p256.getSharedSecret(privateKey, publicKey).slice(1);
+      } catch {
+        return undefined; // not a point of the curve
       }
     },
   };

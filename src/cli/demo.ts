@@ -83,6 +83,7 @@ async function demo(flags: { once?: boolean; port?: number }): Promise<void> {
 /** Tells the listeners of every request that `gate` approves. */
 function announced(gate: UserGate, listeners: readonly ((prompt: Prompt) => void)[]): UserGate {
   return {
+    canVerify: gate.canVerify,
     async ask(prompt, signal) {
       const answer = await gate.ask(prompt, signal);
       if (answer.kind === 'approved') for (const tell of listeners) tell(prompt);

@@ -4,18 +4,25 @@ import type { Answer, UserGate } from '../../ctap/env.ts';
 import type { ScriptedMode } from '../control/protocol.ts';
 import { untilCancelled } from './deadline.ts';
 
-const approved: Answer = { kind: 'approved', verified: false };
-
 /** Approves everything. Any program that can open the device can then use every credential unseen. */
-export const approveAlways: UserGate = { ask: async () => approved };
+export const approveAlways: UserGate = { canVerify: false, ask: async () => ({ kind: 'approved', verified: false }) };
+
+/** Approves everything, and lets that count as user verification. For tests. */
+export const verifyAlways: UserGate = { canVerify: true, ask: async () => ({ kind: 'approved', verified: true }) };
 
 /** Declines everything. */
-export const declineAlways: UserGate = { ask: async () => ({ kind: 'declined' }) };
+export const declineAlways: UserGate = { canVerify: false, ask: async () => ({ kind: 'declined' }) };
 
 /** A finger that a test moves: it starts withheld (`never`). */
 export class ScriptedGate implements UserGate {
+  readonly canVerify: boolean;
   #mode: ScriptedMode = 'never';
   #waiting: (() => void)[] = [];
+
+  /** @param canVerify whether its touches count as user verification, too. */
+  constructor(canVerify = false) {
+    this.canVerify = canVerify;
+  }
 
   /** `always`: every touch from now on; `once`: one touch, for a request that waits or the next; `never`: none. */
   set(mode: ScriptedMode): void {
@@ -27,6 +34,7 @@ export class ScriptedGate implements UserGate {
   }
 
   ask(...[, signal]: Parameters<UserGate['ask']>): Promise<Answer> {
+    const approved: Answer = { kind: 'approved', verified: this.canVerify };
     if (this.#mode !== 'never') {
       this.#spend();
       return Promise.resolve(approved);

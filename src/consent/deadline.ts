@@ -5,6 +5,7 @@ import type { Answer, CancelSignal, Prompt, UserGate } from '../../ctap/env.ts';
 /** Passes questions on to `gate`; answers `timed-out` after `timeoutMs` and `cancelled` once the request's signal aborts. */
 export function withDeadline(gate: UserGate, timeoutMs: number): UserGate {
   return {
+    canVerify: gate.canVerify,
     ask: (prompt, signal) =>
       new Promise<Answer>((resolve, reject) => {
         const withdraw = new AbortController();
@@ -48,6 +49,8 @@ export function describePrompt(prompt: Prompt): string {
       return `register with a website (U2F, application ${prompt.applicationHash.slice(0, 16)}…)`;
     case 'u2f-sign-in':
       return `sign in to a website (U2F, application ${prompt.applicationHash.slice(0, 16)}…)`;
+    case 'verify':
+      return `act for you${prompt.rpId ? ` at ${prompt.rpId}` : ''}`;
     case 'reset':
       return 'ERASE this key: every credential on it will be gone for good';
     case 'select':

@@ -30,6 +30,7 @@ export function createTerminalGate(terminal: Terminal = processTerminal): UserGa
   }
   let last: Promise<unknown> = Promise.resolve();
   return {
+    canVerify: false,
     ask(prompt, signal) {
       const turn = last.then(() =>
         signal.aborted ? { kind: 'cancelled' as const } : askNow(terminal, prompt, signal),

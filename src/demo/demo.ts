@@ -100,6 +100,8 @@ function words(prompt: Prompt): string {
       return 'register (U2F)';
     case 'u2f-sign-in':
       return 'sign in (U2F)';
+    case 'verify':
+      return prompt.rpId === undefined ? 'act for you' : `act for you at ${prompt.rpId}`;
     case 'reset':
       return 'delete everything';
     case 'select':

@@ -49,12 +49,12 @@ function makeCredentialOracle(row: (typeof makeCredentialRows)[number]): { statu
   if (row.pinUvAuthParam === 'empty') {
     return { status: denied ? Status.OPERATION_DENIED : Status.PIN_NOT_SET, asks: ['select'] };
   }
-  if (row.pinUvAuthParam === 'full') {
-    return { status: row.protocol === undefined ? Status.MISSING_PARAMETER : Status.INVALID_PARAMETER, asks: [] };
-  }
+  const full = row.pinUvAuthParam === 'full';
+  if (full && row.protocol === undefined) return { status: Status.MISSING_PARAMETER, asks: [] };
   if (row.algorithm !== -7) return { status: Status.UNSUPPORTED_ALGORITHM, asks: [] };
-  if (row.uv === true || row.up === false) return { status: Status.INVALID_OPTION, asks: [] };
+  if ((row.uv === true && !full) || row.up === false) return { status: Status.INVALID_OPTION, asks: [] };
   if (row.enterprise !== undefined) return { status: Status.INVALID_PARAMETER, asks: [] };
+  if (full) return { status: Status.PIN_NOT_SET, asks: [] };
   if (row.excluded) return { status: Status.CREDENTIAL_EXCLUDED, asks: ['already-registered'] };
   return { status: refusal[row.answer] ?? Status.OK, asks: ['register'] };
 }
@@ -97,11 +97,11 @@ function getAssertionOracle(row: (typeof getAssertionRows)[number]) {
   if (row.pinUvAuthParam === 'empty') {
     return { status: denied ? Status.OPERATION_DENIED : Status.PIN_NOT_SET, asks: ['select'] };
   }
-  if (row.pinUvAuthParam === 'full') {
-    return { status: row.protocol === undefined ? Status.MISSING_PARAMETER : Status.INVALID_PARAMETER, asks: [] };
-  }
-  if (row.uv === true) return { status: Status.INVALID_OPTION, asks: [] };
+  const full = row.pinUvAuthParam === 'full';
+  if (full && row.protocol === undefined) return { status: Status.MISSING_PARAMETER, asks: [] };
+  if (row.uv === true && !full) return { status: Status.INVALID_OPTION, asks: [] };
   if (row.rk !== undefined) return { status: Status.UNSUPPORTED_OPTION, asks: [] };
+  if (full) return { status: Status.PIN_NOT_SET, asks: [] };
   const listed = row.allowList !== undefined && row.allowList !== 'empty';
   const found = listed ? (row.allowList === 'foreign' ? 0 : 1) : row.discoverable;
   if (found === 0) return { status: Status.NO_CREDENTIALS, asks: [] };

@@ -107,6 +107,10 @@ export class FakeVault implements Vault {
 /** A person who says what the test tells them to, and remembers what they were asked. */
 export class FakeGate implements UserGate {
   readonly prompts: Prompt[] = [];
+  /** Whether this is a gate with built-in user verification; a test sets it before anything else. */
+  canVerify = false;
+  /** Whether they are the owner: an approval is then verified, where verification was asked for. */
+  isOwner = true;
   /** What they answer at once; with `nothing` they wait until `answer` is called or the request is cancelled. */
   script: Answer['kind'] | 'nothing' | Error = 'approved';
   /** How many questions are open now. */
@@ -125,24 +129,24 @@ export class FakeGate implements UserGate {
       this.#asked = resolve;
     });
     if (this.script instanceof Error) throw this.script;
-    if (this.script !== 'nothing') return answerOf(this.script);
+    if (this.script !== 'nothing') return this.#answerOf(this.script, prompt);
     this.open++;
     const kind = await new Promise<Answer['kind']>((resolve) => {
       this.#answer = resolve;
       signal.addEventListener('abort', () => resolve('cancelled'));
     });
     this.open--;
-    return answerOf(kind);
+    return this.#answerOf(kind, prompt);
   }
 
   /** Answers the open question. */
   answer(kind: Answer['kind']): void {
     this.#answer(kind);
   }
-}
 
-function answerOf(kind: Answer['kind']): Answer {
-  return kind === 'approved' ? { kind, verified: false } : { kind };
+  #answerOf(kind: Answer['kind'], prompt: Prompt): Answer {
+    return kind === 'approved' ? { kind, verified: prompt.verify === true && this.isOwner } : { kind };
+  }
 }
 
 /** A clock that moves only by hand. Delays pass at once, but after everything that can happen without waiting. */

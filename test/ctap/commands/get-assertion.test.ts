@@ -25,7 +25,8 @@ const refusals: [string, Changes, number][] = [
   ['rk: true', { 5: map({ rk: true }) }, Status.UNSUPPORTED_OPTION],
   ['rk: false', { 5: map({ rk: false }) }, Status.UNSUPPORTED_OPTION],
   ['a pinUvAuthParam without protocol', { 6: new Uint8Array(16) }, Status.MISSING_PARAMETER],
-  ['a pinUvAuthParam of protocol 1', { 6: new Uint8Array(16), 7: 1 }, Status.INVALID_PARAMETER],
+  ['a pinUvAuthParam of protocol 0 (MC-UV-02)', { 6: new Uint8Array(16), 7: 0 }, Status.INVALID_PARAMETER],
+  ['a pinUvAuthParam where no PIN is set (MC-UV-08)', { 6: new Uint8Array(16), 7: 1 }, Status.PIN_NOT_SET],
   ['another rpId', { 1: 'example.com' }, Status.NO_CREDENTIALS],
   ['an allowList of unknown ids', { 3: [descriptor(new Uint8Array(32))] }, Status.NO_CREDENTIALS],
 ];

@@ -8,7 +8,7 @@ import { describePrompt, untilCancelled, withDeadline } from '../../../src/conse
 const prompt: Prompt = { kind: 'sign-in', rpId: 'example.com', accounts: ['alice'] };
 const approved = { kind: 'approved', verified: false };
 const never = new AbortController().signal;
-const silent: UserGate = { ask: (_, signal) => untilCancelled(signal) };
+const silent: UserGate = { canVerify: false, ask: (_, signal) => untilCancelled(signal) };
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -73,7 +73,10 @@ describe('the deadline', () => {
   test('answers timed-out, and withdraws the question', async () => {
     let withdrawn = false;
     const gate = withDeadline(
-      { ask: (_, signal) => untilCancelled(signal).finally(() => (withdrawn = true)) as Promise<Answer> },
+      {
+        canVerify: false,
+        ask: (_, signal) => untilCancelled(signal).finally(() => (withdrawn = true)) as Promise<Answer>,
+      },
       30_000,
     );
     const answer = gate.ask(prompt, never);
@@ -97,7 +100,7 @@ describe('the deadline', () => {
   });
 
   test('passes on that asking itself is broken', async () => {
-    const broken: UserGate = { ask: () => Promise.reject(new Error('no terminal')) };
+    const broken: UserGate = { canVerify: false, ask: () => Promise.reject(new Error('no terminal')) };
     await expect(withDeadline(broken, 30_000).ask(prompt, never)).rejects.toThrow('no terminal');
   });
 });
