@@ -5,9 +5,9 @@ import { concatBytes } from '@noble/hashes/utils.js';
 import { encodeAuthenticatorData } from './authenticator-data.ts';
 import type { CborMap, CborValue } from './cbor.ts';
 import type { CredentialSource, Environment, UserEntity } from './env.ts';
-import { GetAssertionResponse as Response } from './wire.ts';
+import { Flag, GetAssertionResponse as Response } from './wire.ts';
 
-/** Without user verification the answer names an account by nothing but its user handle, hence only `user.id`. */
+/** One signature, and the account as far as the user was verified. */
 export function assertion(
   { crypto, vault }: Environment,
   credential: CredentialSource,
@@ -27,7 +27,13 @@ export function assertion(
     ],
     [Response.authData, authData],
     [Response.signature, crypto.sign(credential.algorithm, credential, concatBytes(authData, clientDataHash))],
-    [Response.user, user && new Map([['id', user.id]])],
+    [Response.user, user && encodeUser(user, (flags & Flag.UV) !== 0)],
     [Response.numberOfCredentials, numberOfCredentials],
   ]);
+}
+
+/** Names tell who someone is, so whoever only found the key does not get them. CTAP 2.1 §6.2.2 step 12.3. */
+function encodeUser({ id, name, displayName }: UserEntity, withNames: boolean): CborMap {
+  const names = withNames ? { name, displayName } : {};
+  return new Map<string, Uint8Array | string | undefined>(Object.entries({ id, ...names }));
 }

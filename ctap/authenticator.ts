@@ -3,6 +3,8 @@
 
 import { Call } from './call.ts';
 import { type CborMap, decodeParameters, encodeCbor, MapReader } from './cbor.ts';
+import { clientPin } from './commands/client-pin.ts';
+import { config } from './commands/config.ts';
 import { getAssertion } from './commands/get-assertion.ts';
 import { getInfo } from './commands/get-info.ts';
 import { getNextAssertion } from './commands/get-next-assertion.ts';
@@ -23,9 +25,11 @@ const commands: ReadonlyMap<number | undefined, CommandHandler> = new Map<number
   [Command.authenticatorMakeCredential, makeCredential],
   [Command.authenticatorGetAssertion, getAssertion],
   [Command.authenticatorGetInfo, getInfo],
+  [Command.authenticatorClientPIN, clientPin],
   [Command.authenticatorReset, reset],
   [Command.authenticatorGetNextAssertion, getNextAssertion],
   [Command.authenticatorSelection, selection],
+  [Command.authenticatorConfig, config],
 ]);
 
 export class Authenticator {

@@ -38,6 +38,14 @@ export interface Policy {
   readonly largeBlobWriteTimeoutMs: number;
   /** getInfo 0x14 counts down from here. */
   readonly maxDiscoverableCredentials: number;
+  /** Unicode code points; 8 to 63. getInfo 0x1D. */
+  readonly maxPINLength: number;
+  /** RP IDs that setMinPINLength takes. getInfo 0x10. */
+  readonly maxRPIDsForSetMinPINLength: number;
+  /** How often a platform tries built-in user verification before it asks for the PIN; above 0. getInfo 0x11. */
+  readonly preferredPlatformUvAttempts: number;
+  /** Whether enterprise attestation can be enabled. getInfo option `ep`. */
+  readonly enterpriseAttestation: boolean;
   /** The next step of an enumeration of authenticatorCredentialManagement must follow within this time. CTAP 2.1 §6. */
   readonly enumerationTimeoutMs: number;
 }
@@ -61,5 +69,9 @@ export const defaultPolicy: Policy = Object.freeze({
   maxSerializedLargeBlobArray: 16_384,
   largeBlobWriteTimeoutMs: 30_000,
   maxDiscoverableCredentials: 100_000,
+  maxPINLength: 63,
+  maxRPIDsForSetMinPINLength: 32,
+  preferredPlatformUvAttempts: 3,
+  enterpriseAttestation: false,
   enumerationTimeoutMs: 30_000,
 });

@@ -51,6 +51,11 @@ export class U2f {
     if (cla === undefined || ins === undefined || p1 === undefined || apdu.length < 4) return 'SW_WRONG_LENGTH';
     if (cla !== 0) return 'SW_CLA_NOT_SUPPORTED';
     const data = apduData(apdu);
+    // Nobody can be verified over U2F, so alwaysUv switches it off; what it is can still be asked. CTAP 2.1 §6.11.2.
+    const isOff = this.#environment.vault.device.alwaysUv;
+    if (isOff && (ins === Instruction.U2F_REGISTER || ins === Instruction.U2F_AUTHENTICATE)) {
+      return 'SW_COMMAND_NOT_ALLOWED';
+    }
     switch (ins) {
       case Instruction.U2F_REGISTER:
         return data?.length === 64 ? this.#register(data) : 'SW_WRONG_LENGTH';

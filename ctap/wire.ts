@@ -229,6 +229,9 @@ export const SetMinPINLengthParams = {
   pinComplexityPolicy: 0x04,
 } as const;
 
+/** Of the bits of uvModality the one that is used. FIDO Registry of Predefined Values §3.1. */
+export const UserVerify = { presenceInternal: 0x01 } as const;
+
 /** Bits of the flags byte in authenticator data. WebAuthn §6.1. */
 export const Flag = {
   UP: 0x01,

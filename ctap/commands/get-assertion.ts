@@ -56,8 +56,9 @@ export async function getAssertion(call: Call): Promise<cbor.CborMap> {
     const expiresAt = clock.now() + policy.nextAssertionTimeoutMs;
     session.nextAssertions = { channel: context.channel, clientDataHash, flags, accounts: others, expiresAt };
   }
-  // Step 13.
-  return assertion(environment, credential, flags, clientDataHash, newest?.user, numberOfCredentials);
+  // Step 13. Names are for choosing among several accounts.
+  const user = newest && (others.length > 0 ? newest.user : { id: newest.user.id });
+  return assertion(environment, credential, flags, clientDataHash, user, numberOfCredentials);
 }
 
 function readRequest({ parameters, policy }: Call) {

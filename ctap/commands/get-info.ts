@@ -1,24 +1,29 @@
-// authenticatorGetInfo (0x04): what this authenticator is and can do. CTAP 2.1 §6.4.
+// authenticatorGetInfo (0x04): what this authenticator is and can do. CTAP 2.1 §6.4; members 0x16 and above: CTAP 2.2
+// and 2.3 §6.4.
 
 import type { Call } from '../call.ts';
 import type { CborMap, CborValue } from '../cbor.ts';
 import { usableAlgorithms } from '../cose.ts';
-import { GetInfoResponse } from '../wire.ts';
+import { encryptIdentifiers } from '../encrypted-identifiers.ts';
+import { GetInfoResponse, UserVerify } from '../wire.ts';
+import { configSubCommands } from './config.ts';
 
-/** Built anew for every request, since it may change with the state of the device. */
-export function getInfo({ environment, policy }: Call): CborMap {
-  return new Map<number, CborValue>([
-    [GetInfoResponse.versions, ['U2F_V2', 'FIDO_2_0']],
+/** Built anew for every request, since it changes with the state of the device. */
+export function getInfo(call: Call): CborMap {
+  const { environment, policy, session } = call;
+  const { crypto, gate, vault } = environment;
+  const { device } = vault;
+  // An estimate: only the disk ends it.
+  const remaining = policy.maxDiscoverableCredentials - vault.credentialCount();
+  const { encIdentifier, encCredStoreState } = encryptIdentifiers(crypto, device);
+  return new Map<number, CborValue | undefined>([
+    // Never FIDO_2_2, which the specification forbids. alwaysUv switches U2F off.
+    [GetInfoResponse.versions, [...(device.alwaysUv ? [] : ['U2F_V2']), 'FIDO_2_0', 'FIDO_2_1', 'FIDO_2_3']],
+    [GetInfoResponse.extensions, policy.extensions],
     [GetInfoResponse.aaguid, policy.aaguid],
-    [
-      GetInfoResponse.options,
-      new Map([
-        ['rk', true],
-        ['up', true],
-        ['plat', false],
-      ]),
-    ],
+    [GetInfoResponse.options, options(call)],
     [GetInfoResponse.maxMsgSize, policy.maxMsgSize],
+    [GetInfoResponse.pinUvAuthProtocols, session.pinUvAuth.protocols.map(({ id }) => id)],
     [GetInfoResponse.maxCredentialCountInList, policy.maxCredentialCountInList],
     [GetInfoResponse.maxCredentialIdLength, policy.maxCredentialIdLength],
     [GetInfoResponse.transports, ['usb']],
@@ -32,6 +37,44 @@ export function getInfo({ environment, policy }: Call): CborMap {
           ]),
       ),
     ],
+    [GetInfoResponse.maxSerializedLargeBlobArray, policy.maxSerializedLargeBlobArray],
+    [GetInfoResponse.forcePINChange, device.forcePINChange],
+    [GetInfoResponse.minPINLength, device.minPINLength],
     [GetInfoResponse.firmwareVersion, policy.firmwareVersion],
+    [GetInfoResponse.maxCredBlobLength, policy.maxCredBlobLength],
+    [GetInfoResponse.maxRPIDsForSetMinPINLength, policy.maxRPIDsForSetMinPINLength],
+    [GetInfoResponse.preferredPlatformUvAttempts, gate.canVerify ? policy.preferredPlatformUvAttempts : undefined],
+    [GetInfoResponse.uvModality, gate.canVerify ? UserVerify.presenceInternal : undefined],
+    [GetInfoResponse.remainingDiscoverableCredentials, Math.max(remaining, 0)],
+    [GetInfoResponse.longTouchForReset, device.longTouchForReset],
+    [GetInfoResponse.encIdentifier, encIdentifier],
+    [GetInfoResponse.pinComplexityPolicy, device.pinComplexityPolicy],
+    [GetInfoResponse.maxPINLength, policy.maxPINLength],
+    [GetInfoResponse.encCredStoreState, encCredStoreState],
+    [GetInfoResponse.authenticatorConfigCommands, configSubCommands(policy)],
+  ]);
+}
+
+/** CTAP 2.1 §6.4, the table of options; absent means not supported. */
+function options({ environment, policy }: Call): CborMap {
+  const { gate, vault } = environment;
+  const { alwaysUv, enterpriseAttestation, pin } = vault.device;
+  const ifVerifying = gate.canVerify ? true : undefined;
+  return new Map<string, boolean | undefined>([
+    ['plat', false],
+    ['rk', true],
+    ['up', true],
+    ['uv', ifVerifying],
+    ['clientPin', pin !== null],
+    ['pinUvAuthToken', true],
+    ['alwaysUv', alwaysUv],
+    ['makeCredUvNotRqd', !alwaysUv],
+    ['authnrCfg', true],
+    ['uvAcfg', ifVerifying],
+    ['setMinPINLength', true],
+    ['ep', policy.enterpriseAttestation ? enterpriseAttestation : undefined],
+    ['credMgmt', true],
+    ['perCredMgmtRO', true],
+    ['largeBlobs', true],
   ]);
 }

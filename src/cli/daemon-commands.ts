@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { UserGate } from '../../ctap/env.ts';
 import { openVault, vaultExists } from '../../store/vault.ts';
 import { type Config, type ConsentMode, loadConfig, type Settings } from '../config.ts';
-import { approveAlways, declineAlways, ScriptedGate } from '../consent/automatic.ts';
+import { approveAlways, declineAlways, ScriptedGate, verifyAlways } from '../consent/automatic.ts';
 import { createTerminalGate } from '../consent/terminal.ts';
 import { controlSocketPath } from '../control/address.ts';
 import { ControlClient } from '../control/client.ts';
@@ -22,6 +22,7 @@ export function addDaemonCommands(program: Command): void {
   vaultOptions(program.command('run').description('be a security key until stopped (SIGTERM, Ctrl-C)'))
     .option('--transport <how...>', 'auto, uhid, socket:PATH or tcp:HOST:PORT; repeatable (default: auto)')
     .option('--consent <mode>', 'ask, always, never or scripted (default: ask)')
+    .option('--verify', 'approvals also count as user verification; with --consent always or scripted, for tests')
     .option('--log-level <level>', 'silent, error, warn, info or debug (default: info)')
     .action(run);
   vaultOptions(program.command('status').description('say whether a daemon serves the vault, and how'))
@@ -36,7 +37,7 @@ export function addDaemonCommands(program: Command): void {
     .action(reset);
 }
 
-async function run(flags: Settings): Promise<void> {
+async function run(flags: Settings & { verify?: boolean }): Promise<void> {
   const config = loadConfig(flags);
   const { vaultDirectory } = config;
   const controlSocket = controlSocketPath(vaultDirectory);
@@ -49,7 +50,7 @@ async function run(flags: Settings): Promise<void> {
       exitCode.daemon,
     );
   }
-  const gate = createGate(config);
+  const gate = createGate(config, flags.verify ?? false);
   const transports = createTransports(config.transports, vaultDirectory);
   const log = createLog(config.logLevel, (line) => console.error(line));
   if (config.consent === 'always') {
@@ -76,12 +77,19 @@ async function run(flags: Settings): Promise<void> {
   }
 }
 
-function createGate({ consent }: Config): UserGate {
+function createGate({ consent }: Config, verify: boolean): UserGate {
+  if (verify && consent !== 'always' && consent !== 'scripted') {
+    throw new UserError(
+      `--verify does not go with --consent ${consent}`,
+      'it is for tests, with --consent always or scripted',
+      exitCode.usage,
+    );
+  }
   const gates: Record<ConsentMode, () => UserGate> = {
     ask: () => createTerminalGate(),
-    always: () => approveAlways,
+    always: () => (verify ? verifyAlways : approveAlways),
     never: () => declineAlways,
-    scripted: () => new ScriptedGate(),
+    scripted: () => new ScriptedGate(verify),
   };
   return gates[consent]();
 }
