@@ -4,19 +4,30 @@
 import { concatBytes } from '@noble/hashes/utils.js';
 import { encodeAuthenticatorData } from './authenticator-data.ts';
 import type { CborMap, CborValue } from './cbor.ts';
-import type { CredentialSource, Environment, UserEntity } from './env.ts';
+import type { Environment, UserEntity } from './env.ts';
+import type { AssertedCredential } from './extensions/extension.ts';
+import type { ExtendedAssertion } from './extensions/extensions.ts';
 import { Flag, GetAssertionResponse as Response } from './wire.ts';
+
+/** What all answers to one authenticatorGetAssertion have in common. */
+export interface AssertionTerms {
+  readonly clientDataHash: Uint8Array;
+  /** UP and UV. */
+  readonly flags: number;
+  readonly extensions: ExtendedAssertion;
+}
 
 /** One signature, and the account as far as the user was verified. */
 export function assertion(
   { crypto, vault }: Environment,
-  credential: CredentialSource,
-  flags: number,
-  clientDataHash: Uint8Array,
+  credential: AssertedCredential,
+  { clientDataHash, flags, extensions }: AssertionTerms,
   user?: UserEntity,
   numberOfCredentials?: number,
 ): CborMap {
-  const authData = encodeAuthenticatorData(credential.rpIdHash, flags, vault.nextSignCount());
+  const { rpIdHash } = credential;
+  const outputs = extensions.outputs(credential);
+  const authData = encodeAuthenticatorData(rpIdHash, flags, vault.nextSignCount(), undefined, outputs);
   return new Map<number, CborValue | undefined>([
     [
       Response.credential,
@@ -29,6 +40,7 @@ export function assertion(
     [Response.signature, crypto.sign(credential.algorithm, credential, concatBytes(authData, clientDataHash))],
     [Response.user, user && encodeUser(user, (flags & Flag.UV) !== 0)],
     [Response.numberOfCredentials, numberOfCredentials],
+    [Response.largeBlobKey, extensions.largeBlobKey(credential)],
   ]);
 }
 

@@ -12,19 +12,30 @@ export interface AttestedCredential {
   readonly coseKey: CborMap;
 }
 
-/** rpIdHash (32 bytes), flags (1), signCount (4, big-endian), then the attested credential, whose flag AT it sets. */
+/**
+ * rpIdHash (32 bytes), flags (1), signCount (4, big-endian), then the attested credential and the outputs of extensions,
+ * as far as there are any; the flags AT and ED say so and are set here.
+ */
 export function encodeAuthenticatorData(
   rpIdHash: Uint8Array,
   flags: number,
   signCount: number,
   attested?: AttestedCredential,
+  extensions?: CborMap,
 ): Uint8Array {
   const head = new Uint8Array(37);
   head.set(rpIdHash);
-  head[32] = attested ? flags | Flag.AT : flags;
+  head[32] = flags | (attested ? Flag.AT : 0) | (extensions ? Flag.ED : 0);
   new DataView(head.buffer).setUint32(33, signCount);
-  if (!attested) return head;
-  const { aaguid, credentialId } = attested;
+  return concatBytes(
+    head,
+    attested ? encodeAttestedCredential(attested) : new Uint8Array(),
+    extensions ? encodeCbor(extensions) : new Uint8Array(),
+  );
+}
+
+/** aaguid (16 bytes), length of the id (2, big-endian), id, COSE_Key. WebAuthn §6.5.2. */
+function encodeAttestedCredential({ aaguid, credentialId, coseKey }: AttestedCredential): Uint8Array {
   const length = Uint8Array.of(credentialId.length >> 8, credentialId.length & 0xff);
-  return concatBytes(head, aaguid, length, credentialId, encodeCbor(attested.coseKey));
+  return concatBytes(aaguid, length, credentialId, encodeCbor(coseKey));
 }

@@ -6,6 +6,7 @@ import { apduData, StatusWord, type StatusWordName } from './apdu.ts';
 import { encodeAuthenticatorData } from './authenticator-data.ts';
 import { findCredential, sealCredentialId } from './credential-id.ts';
 import type { Environment } from './env.ts';
+import { isUsable } from './extensions/cred-protect.ts';
 import type { Policy } from './policy.ts';
 import { selfSignedCertificate } from './u2f-certificate.ts';
 import { U2fPresence } from './u2f-presence.ts';
@@ -108,6 +109,7 @@ export class U2f {
     // Before anybody is asked: hosts try the handles of other keys, too.
     const credential = findCredential(vault, crypto, application, keyHandle);
     if (credential?.algorithm !== CoseAlg.ES256) return 'SW_WRONG_DATA';
+    if (!isUsable(credential, { userVerified: false, named: true })) return 'SW_WRONG_DATA';
     if (control === Control.checkOnly) return 'SW_CONDITIONS_NOT_SATISFIED';
     const enforce = control === Control.enforceUserPresenceAndSign;
     if (enforce) {

@@ -7,6 +7,8 @@ import type { Call } from '../call.ts';
 import * as cbor from '../cbor.ts';
 import { findCredential } from '../credential-id.ts';
 import type { Credential, CredentialSource } from '../env.ts';
+import { isUsable } from '../extensions/cred-protect.ts';
+import { extendAssertion, readExtensions } from '../extensions/extensions.ts';
 import { readClientDataHash, readCredentialIds } from '../request-members.ts';
 import { CtapError } from '../status.ts';
 import {
@@ -37,33 +39,41 @@ export async function getAssertion(call: Call): Promise<cbor.CborMap> {
   const verification = await verifyUser(call, { proof, uv, clientDataHash, permission, rpId, prompt });
   // Step 7: nobody is asked for a credential that is not here.
   const rpIdHash = crypto.sha256(utf8ToBytes(rpId));
-  const listed = allowList && firstOf(allowList, (id) => findCredential(vault, crypto, rpIdHash, id));
-  const accounts = allowList ? [] : vault.credentialsOf(rpIdHash);
+  const userVerified = verification !== 'none';
+  const listed = firstOf(allowList ?? [], (id) => {
+    const found = findCredential(vault, crypto, rpIdHash, id);
+    return found && isUsable(found, { userVerified, named: true }) ? found : undefined;
+  });
+  const discoverable = allowList ? [] : vault.credentialsOf(rpIdHash);
+  const accounts = discoverable.filter((account) => isUsable(account, { userVerified, named: false }));
   const credential = listed ?? accounts[0];
   if (!credential) throw new CtapError('NO_CREDENTIALS');
+  // Step 10, as far as it can fail: nobody is asked for what will be refused.
+  const { up } = request;
+  const extensions = extendAssertion({ call, inputs: request.extensions, userVerified, up });
   // Steps 8 and 9: `up: false` is how a platform looks for a credential without bothering anybody.
-  if (request.up) {
+  if (up) {
     await requirePresence(call, verification, { ...prompt, accounts: namesOf(listed ? [listed] : accounts) });
   }
-  const isPresent = request.up || verification === 'built-in';
+  const isPresent = up || verification === 'built-in';
   const flags = (isPresent ? Flag.UP : 0) | uvFlag(verification);
+  const terms = { clientDataHash, flags, extensions };
   // Step 11: of an allowList, any one credential.
-  if (listed) return assertion(environment, listed, flags, clientDataHash);
+  if (listed) return assertion(environment, listed, terms);
   // Step 12: without a display of our own, the platform fetches all accounts and lets the person choose.
   const numberOfCredentials = accounts.length > 1 ? accounts.length : undefined;
   const [newest, ...others] = accounts;
   if (others.length > 0) {
     const expiresAt = clock.now() + policy.nextAssertionTimeoutMs;
-    session.nextAssertions = { channel: context.channel, clientDataHash, flags, accounts: others, expiresAt };
+    session.nextAssertions = { ...terms, channel: context.channel, accounts: others, expiresAt };
   }
   // Step 13. Names are for choosing among several accounts.
   const user = newest && (others.length > 0 ? newest.user : { id: newest.user.id });
-  return assertion(environment, credential, flags, clientDataHash, user, numberOfCredentials);
+  return assertion(environment, credential, terms, user, numberOfCredentials);
 }
 
 function readRequest({ parameters, policy }: Call) {
   const options = parameters.optional(Request.options, cbor.map);
-  parameters.optional(Request.extensions, cbor.map);
   return {
     rpId: parameters.required(Request.rpId, cbor.text),
     clientDataHash: readClientDataHash(parameters, Request.clientDataHash),
@@ -71,6 +81,7 @@ function readRequest({ parameters, policy }: Call) {
     up: options?.optional('up', cbor.boolean) ?? true,
     uv: options?.optional('uv', cbor.boolean),
     rk: options?.optional('rk', cbor.boolean),
+    extensions: readExtensions(parameters, Request.extensions),
     pinUvAuthParam: parameters.optional(Request.pinUvAuthParam, cbor.bytes),
     pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, cbor.unsigned),
   };

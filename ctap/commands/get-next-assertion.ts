@@ -17,5 +17,5 @@ export function getNextAssertion({ context, environment, policy, session }: Call
   if (accounts.length > 0) {
     session.nextAssertions = { ...next, accounts, expiresAt: now + policy.nextAssertionTimeoutMs };
   }
-  return assertion(environment, account, next.flags, next.clientDataHash, account.user);
+  return assertion(environment, account, next, account.user);
 }

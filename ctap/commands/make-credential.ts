@@ -7,8 +7,16 @@ import { encodeAuthenticatorData } from '../authenticator-data.ts';
 import type { Call } from '../call.ts';
 import * as cbor from '../cbor.ts';
 import { coseKey, usableAlgorithms } from '../cose.ts';
-import { findCredential, randomCredentialId, type SealedSource, sealCredentialId } from '../credential-id.ts';
+import {
+  findCredential,
+  randomCredentialId,
+  type SealedSource,
+  sealCredentialId,
+  sealedCredRandom,
+} from '../credential-id.ts';
 import type { CoseAlgorithm, Credential } from '../env.ts';
+import { isUsable } from '../extensions/cred-protect.ts';
+import { extendCreation, readExtensions } from '../extensions/extensions.ts';
 import { isProtected } from '../pin-uv-auth.ts';
 import type { Policy } from '../policy.ts';
 import { readClientDataHash, readCredentialIds, readName, readUser } from '../request-members.ts';
@@ -52,12 +60,19 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
   const prompt = { kind: 'register', rpId, ...(userName !== undefined && { userName }) } as const;
   const { mc: permission } = Permission;
   const verification = await verifyUser(call, { proof, uv, clientDataHash, permission, rpId, prompt });
+  const userVerified = verification !== 'none';
   // Step 12: whatever the person answers, so that a site cannot tell without consent that this key is known to it.
   const rpIdHash = crypto.sha256(utf8ToBytes(rpId));
-  if (request.excludeList?.some((id) => findCredential(vault, crypto, rpIdHash, id))) {
+  const isExcluded = request.excludeList?.some((id) => {
+    const known = findCredential(vault, crypto, rpIdHash, id);
+    return known && isUsable(known, { userVerified, named: true });
+  });
+  if (isExcluded) {
     if (!includesPresence(call, verification)) await call.ask({ kind: 'already-registered', rpId });
     throw new CtapError('CREDENTIAL_EXCLUDED');
   }
+  // Step 15, as far as it can fail: nobody is asked for what will be refused.
+  const extensions = extendCreation({ call, inputs: request.extensions, userVerified, rpId, rk: request.rk });
   // Steps 13 and 14.
   await requirePresence(call, verification, prompt);
   // Steps 16 to 18: the key pair; what is not discoverable lives in its own id.
@@ -67,35 +82,43 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
     algorithm,
     ...keyPair,
     kind: 'device-bound',
-    credProtect: 1,
-    thirdPartyPayment: false,
+    ...extensions.attributes,
   } as const satisfies SealedSource;
   const id = request.rk ? randomCredentialId(crypto) : sealCredentialId(crypto, vault.device.credentialIdKey, source);
-  // Step 19.
+  // Always made: getAssertion may ask for hmac-secret later. CTAP 2.1 §12.5.
+  const credRandom = request.rk
+    ? { withUV: crypto.randomBytes(32), withoutUV: crypto.randomBytes(32) }
+    : sealedCredRandom(crypto, keyPair.privateKey);
+  // Steps 15 and 19.
   const attested = { aaguid: policy.aaguid, credentialId: id, coseKey: coseKey(algorithm, keyPair.publicKey) };
-  const authData = encodeAuthenticatorData(rpIdHash, Flag.UP | uvFlag(verification), vault.nextSignCount(), attested);
+  const flags = Flag.UP | uvFlag(verification);
+  const outputs = extensions.outputs(credRandom);
+  const authData = encodeAuthenticatorData(rpIdHash, flags, vault.nextSignCount(), attested, outputs);
   const fmt = chooseAttestationFormat(request.attestationFormatsPreference);
   const attStmt = attestationStatement(fmt, crypto, algorithm, keyPair, authData, clientDataHash);
 
   if (request.rk) {
     const { rpName } = request;
     const siblings = vault.credentialsOf(rpIdHash);
+    // Step 17: a credential of the same account is overwritten.
+    const overwritten = siblings.filter((sibling) => crypto.equal(sibling.user.id, user.id));
+    if (vault.credentialCount() - overwritten.length >= policy.maxDiscoverableCredentials) {
+      throw new CtapError('KEY_STORE_FULL');
+    }
     // Later than any sibling, also where the clock stood still or went back: getAssertion offers the newest first.
     const [now, newest] = [clock.now(), siblings[0]?.createdAt ?? 0];
     const createdAt = now > newest ? now : newest + 1;
-    // Always made: getAssertion may ask for hmac-secret later. CTAP 2.1 §12.5.
-    const credRandom = { withUV: crypto.randomBytes(32), withoutUV: crypto.randomBytes(32) };
     const credential: Credential = { id, ...source, credRandom, rpId, ...rpName, user, createdAt };
     await call.commit((tx) => {
-      // Step 17: a credential of the same account is overwritten.
-      for (const old of siblings) if (crypto.equal(old.user.id, user.id)) tx.deleteCredential(old.id);
+      for (const old of overwritten) tx.deleteCredential(old.id);
       tx.putCredential(credential);
     });
   }
-  return new Map<number, cbor.CborValue>([
+  return new Map<number, cbor.CborValue | undefined>([
     [Response.fmt, fmt],
     [Response.authData, authData],
     [Response.attStmt, attStmt],
+    [Response.largeBlobKey, extensions.attributes.largeBlobKey],
   ]);
 }
 
@@ -104,7 +127,6 @@ function readRequest(parameters: cbor.MapReader, policy: Policy) {
   const rp = parameters.required(Request.rp, cbor.map);
   const user = parameters.required(Request.user, cbor.map);
   const options = parameters.optional(Request.options, cbor.map);
-  parameters.optional(Request.extensions, cbor.map);
   return {
     clientDataHash,
     rpId: readRpId(rp),
@@ -115,6 +137,7 @@ function readRequest(parameters: cbor.MapReader, policy: Policy) {
     rk: options?.optional('rk', cbor.boolean) ?? false,
     up: options?.optional('up', cbor.boolean),
     uv: options?.optional('uv', cbor.boolean),
+    extensions: readExtensions(parameters, Request.extensions),
     pinUvAuthParam: parameters.optional(Request.pinUvAuthParam, cbor.bytes),
     pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, cbor.unsigned),
     enterpriseAttestation: parameters.optional(Request.enterpriseAttestation, cbor.unsigned),
