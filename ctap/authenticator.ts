@@ -5,9 +5,11 @@ import { Call } from './call.ts';
 import { type CborMap, decodeParameters, encodeCbor, MapReader } from './cbor.ts';
 import { clientPin } from './commands/client-pin.ts';
 import { config } from './commands/config.ts';
+import { credentialManagement } from './commands/credential-management.ts';
 import { getAssertion } from './commands/get-assertion.ts';
 import { getInfo } from './commands/get-info.ts';
 import { getNextAssertion } from './commands/get-next-assertion.ts';
+import { largeBlobs } from './commands/large-blobs.ts';
 import { makeCredential } from './commands/make-credential.ts';
 import { reset } from './commands/reset.ts';
 import { selection } from './commands/selection.ts';
@@ -28,8 +30,11 @@ const commands: ReadonlyMap<number | undefined, CommandHandler> = new Map<number
   [Command.authenticatorClientPIN, clientPin],
   [Command.authenticatorReset, reset],
   [Command.authenticatorGetNextAssertion, getNextAssertion],
+  [Command.authenticatorCredentialManagement, credentialManagement],
   [Command.authenticatorSelection, selection],
+  [Command.authenticatorLargeBlobs, largeBlobs],
   [Command.authenticatorConfig, config],
+  [Command.prototypeCredentialManagement, credentialManagement],
 ]);
 
 export class Authenticator {
@@ -66,7 +71,7 @@ export class Authenticator {
   /** Carries out one U2F command: an APDU in; data and status word out. Never rejects. */
   msg(request: Uint8Array, _context: RequestContext): Promise<Uint8Array> {
     return this.#inTurn(() => {
-      this.#session.nextAssertions = undefined;
+      this.#session.beginCommand();
       return this.#u2f.handle(request);
     });
   }
@@ -84,8 +89,7 @@ export class Authenticator {
     const handler = commands.get(code);
     if (!handler) throw new CtapError('INVALID_COMMAND');
     await this.#u2f.cancel();
-    // Only an immediate continuation continues: any other command ends it. CTAP 2.1 §6.3.
-    if (handler !== getNextAssertion) this.#session.nextAssertions = undefined;
+    this.#session.beginCommand(code);
     const call = new Call(this.#environment, this.#policy, this.#session, readParameters(request), context);
     call.throwIfCancelled();
     const members = await handler(call);

@@ -1,0 +1,203 @@
+// authenticatorCredentialManagement (0x0A): lists, deletes and renames discoverable credentials for who has a token.
+// The prototype of CTAP 2.1-PRE (0x41) is the same. CTAP 2.1 §6.8; read-only with the persistent token: CTAP 2.2 §6.8.
+
+import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import type { Call } from '../call.ts';
+import { bytes, type CborMap, type CborValue, type MapReader, map, parameterMap, unsigned } from '../cbor.ts';
+import { coseKey } from '../cose.ts';
+import type { Credential, RelyingParty } from '../env.ts';
+import { authorize } from '../pin-uv-auth.ts';
+import { readCredentialId, readUser } from '../request-members.ts';
+import type { Enumeration } from '../session.ts';
+import { CtapError } from '../status.ts';
+import {
+  Extension,
+  CredentialManagementParams as Params,
+  Permission,
+  CredentialManagementRequest as Request,
+  CredentialManagementResponse as Response,
+  CredentialManagementSubCommand as SubCommand,
+} from '../wire.ts';
+
+/** @throws CtapError as CTAP 2.1 §6.8 says; INVALID_SUBCOMMAND. */
+export async function credentialManagement(call: Call): Promise<CborMap | undefined> {
+  const subCommand = call.parameters.required(Request.subCommand, unsigned);
+  const { enumeration } = call.session;
+  call.session.enumeration = undefined;
+  switch (subCommand) {
+    case SubCommand.getCredsMetadata:
+      return getCredsMetadata(call);
+    case SubCommand.enumerateRPsBegin:
+      return enumerateRPs(call);
+    case SubCommand.enumerateCredentialsBegin:
+      return enumerateCredentials(call);
+    case SubCommand.enumerateRPsGetNextRP:
+    case SubCommand.enumerateCredentialsGetNextCredential:
+      return enumerateNext(call, subCommand, enumeration);
+    case SubCommand.deleteCredential:
+      return deleteCredential(call);
+    case SubCommand.updateUserInformation:
+      return updateUserInformation(call);
+    default:
+      throw new CtapError('INVALID_SUBCOMMAND');
+  }
+}
+
+/** CTAP 2.1 §6.8.2. */
+function getCredsMetadata(call: Call): CborMap {
+  authorizeReading(call, readAuthorization(call));
+  const { maxDiscoverableCredentials: max } = call.policy;
+  const count = call.environment.vault.credentialCount();
+  return new Map([
+    [Response.existingResidentCredentialsCount, count],
+    [Response.maxPossibleRemainingResidentCredentialsCount, count < max ? max - count : 0],
+  ]);
+}
+
+/** CTAP 2.1 §6.8.3. */
+function enumerateRPs(call: Call): CborMap {
+  const token = authorizeReading(call, readAuthorization(call));
+  const relyingParties = call.environment.vault.relyingParties();
+  const answers = describeAll(relyingParties, describeRelyingParty);
+  const total = [Response.totalRPs, relyingParties.length] as const;
+  return enumerate(call, token, SubCommand.enumerateRPsGetNextRP, answers, total);
+}
+
+/** CTAP 2.1 §6.8.4. */
+function enumerateCredentials(call: Call): CborMap {
+  const authorization = readAuthorization(call);
+  const rpIdHash = readParams(call).required(Params.rpIDHash, bytes);
+  const token = authorizeReading(call, authorization, rpIdHash);
+  const credentials = call.environment.vault.credentialsOf(rpIdHash);
+  const reportsPayment = call.policy.extensions.includes(Extension.thirdPartyPayment);
+  const answers = describeAll(credentials, (credential) => describeCredential(credential, reportsPayment));
+  const total = [Response.totalCredentials, credentials.length] as const;
+  return enumerate(call, token, SubCommand.enumerateCredentialsGetNextCredential, answers, total);
+}
+
+/** CTAP 2.1 §6.8.5. */
+async function deleteCredential(call: Call): Promise<undefined> {
+  const authorization = readAuthorization(call);
+  const id = readCredentialId(readParams(call).required(Params.credentialID, map));
+  authorize(call, authorization);
+  const credential = managedCredential(call, id);
+  await call.commit((tx) => tx.deleteCredential(credential.id));
+}
+
+/** CTAP 2.1 §6.8.6: both names are replaced, also by none. */
+async function updateUserInformation(call: Call): Promise<undefined> {
+  const authorization = readAuthorization(call);
+  const params = readParams(call);
+  const id = readCredentialId(params.required(Params.credentialID, map));
+  const user = readUser(params.required(Params.user, map), call.policy.maxNameBytes);
+  authorize(call, authorization);
+  const credential = managedCredential(call, id);
+  if (!call.environment.crypto.equal(credential.user.id, user.id)) throw new CtapError('INVALID_PARAMETER');
+  await call.commit((tx) => tx.putCredential({ ...credential, user }));
+}
+
+// --- Authorization --------------------------------------------------------------------------------------------------
+
+/** The parameters as received are part of the message: encoded anew they could differ. */
+function readAuthorization({ parameters }: Call) {
+  const pinUvAuthParam = parameters.optional(Request.pinUvAuthParam, bytes);
+  if (!pinUvAuthParam) throw new CtapError('PUAT_REQUIRED');
+  const pinUvAuthProtocol = parameters.required(Request.pinUvAuthProtocol, unsigned);
+  const subCommand = parameters.required(Request.subCommand, unsigned);
+  const params = parameters.raw(Request.subCommandParams) ?? new Uint8Array();
+  const message = concatBytes(Uint8Array.of(subCommand), params);
+  return { pinUvAuthParam, pinUvAuthProtocol, message, permission: Permission.cm };
+}
+
+function readParams({ parameters }: Call): MapReader {
+  return parameters.required(Request.subCommandParams, parameterMap);
+}
+
+/** What only reads is also open to the persistent token. Gives back which token it was. */
+function authorizeReading(
+  call: Call,
+  authorization: ReturnType<typeof readAuthorization>,
+  rpIdHash?: Uint8Array,
+): Enumeration['token'] {
+  const { pinUvAuthParam, pinUvAuthProtocol, message } = authorization;
+  if (call.session.pinUvAuth.verifyPersistentToken(pinUvAuthProtocol, message, pinUvAuthParam)) return 'persistent';
+  authorize(call, authorization);
+  requireRelyingParty(call, rpIdHash);
+  return 'session';
+}
+
+/** A token that is bound to a relying party reaches nothing beyond it. Whether it may list its own: docs/spec-decisions.md. */
+function requireRelyingParty({ environment: { crypto }, session }: Call, rpIdHash: Uint8Array | undefined): void {
+  const { permissionsRpId } = session.pinUvAuth;
+  if (permissionsRpId === undefined) return;
+  const isItsOwn = rpIdHash && crypto.equal(rpIdHash, crypto.sha256(utf8ToBytes(permissionsRpId)));
+  if (!isItsOwn) throw new CtapError('PIN_AUTH_INVALID');
+}
+
+/** The discoverable credential with this id, if the token reaches it. */
+function managedCredential(call: Call, id: Uint8Array | undefined): Credential {
+  const credential = id && call.environment.vault.credential(id);
+  requireRelyingParty(call, credential?.rpIdHash);
+  if (!credential) throw new CtapError('NO_CREDENTIALS');
+  return credential;
+}
+
+// --- Enumeration ----------------------------------------------------------------------------------------------------
+
+/** The first answer, with the total; the others wait for `next`. */
+function enumerate(
+  { context, environment, policy, session }: Call,
+  token: Enumeration['token'],
+  next: Enumeration['next'],
+  answers: Iterator<CborMap>,
+  total: readonly [key: number, count: number],
+): CborMap {
+  const { value: first, done } = answers.next();
+  if (done) throw new CtapError('NO_CREDENTIALS');
+  const expiresAt = environment.clock.now() + policy.enumerationTimeoutMs;
+  session.enumeration = { channel: context.channel, token, next, answers, expiresAt };
+  return new Map([...first, total]);
+}
+
+/** Goes on where the command before stopped, on the same channel, while the token that it came with is good. */
+function enumerateNext(call: Call, subCommand: number, enumeration: Enumeration | undefined): CborMap {
+  const { context, environment, policy, session } = call;
+  const now = environment.clock.now();
+  const isContinued =
+    enumeration?.next === subCommand && enumeration.channel === context.channel && now <= enumeration.expiresAt;
+  if (!isContinued || (enumeration.token === 'session' && !session.pinUvAuth.userVerified)) {
+    throw new CtapError('NOT_ALLOWED');
+  }
+  const { value: answer, done } = enumeration.answers.next();
+  if (done) throw new CtapError('NOT_ALLOWED');
+  session.enumeration = { ...enumeration, expiresAt: now + policy.enumerationTimeoutMs };
+  return answer;
+}
+
+/** Made one at a time, since there may be very many. */
+function* describeAll<T>(items: readonly T[], describe: (item: T) => CborMap): Generator<CborMap, undefined> {
+  for (const item of items) yield describe(item);
+}
+
+function describeRelyingParty({ rpId, rpIdHash, rpName }: RelyingParty): CborMap {
+  return new Map<number, CborValue>([
+    [Response.rp, namedMembers({ id: rpId, name: rpName })],
+    [Response.rpIDHash, rpIdHash],
+  ]);
+}
+
+function describeCredential(credential: Credential, reportsPayment: boolean): CborMap {
+  const { id, name, displayName } = credential.user;
+  return new Map<number, CborValue | undefined>([
+    [Response.user, namedMembers({ id, name, displayName })],
+    [Response.credentialID, namedMembers({ id: credential.id, type: 'public-key' })],
+    [Response.publicKey, coseKey(credential.algorithm, credential.publicKey)],
+    [Response.credProtect, credential.credProtect],
+    [Response.largeBlobKey, credential.largeBlobKey],
+    [Response.thirdPartyPayment, reportsPayment ? credential.thirdPartyPayment : undefined],
+  ]);
+}
+
+function namedMembers(members: Record<string, CborValue | undefined>): CborMap {
+  return new Map(Object.entries(members));
+}
