@@ -48,11 +48,6 @@ export interface ExtendedAssertion {
   largeBlobKey(credential: AssertedCredential): Uint8Array | undefined;
 }
 
-/** The extensions that are on, for getInfo. */
-export function extensionNames(policy: Policy): ExtensionName[] {
-  return enabled(policy).map(({ name }) => name);
-}
-
 /** The inputs of the extensions by their names, under `key` of a request. @throws CtapError CBOR_UNEXPECTED_TYPE. */
 export function readExtensions(parameters: MapReader, key: CborKey): MapReader {
   return parameters.optional(key, map) ?? new MapReader(new Map(), 'CBOR_UNEXPECTED_TYPE');
