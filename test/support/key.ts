@@ -21,7 +21,9 @@ export const Command = {
   getInfo: 0x04,
   reset: 0x07,
   getNextAssertion: 0x08,
+  credentialManagement: 0x0a,
   selection: 0x0b,
+  largeBlobs: 0x0c,
 } as const;
 
 export class Key {
@@ -67,12 +69,20 @@ export class Key {
   /** Registers, and insists that the answer verifies. */
   async register(changes: Changes = {}): Promise<platform.Registration> {
     const rp = changes[2] instanceof Map ? String(changes[2].get('id')) : rpId;
-    return platform.verifyRegistration(await this.makeCredential(changes), rp, clientDataHash);
+    const registration = platform.verifyRegistration(await this.makeCredential(changes), rp, clientDataHash);
+    if (!changes[6] && (registration.data.extensions || registration.largeBlobKey)) {
+      throw new Error('extensions that nobody asked for');
+    }
+    return registration;
   }
 
   /** Signs in, and insists that the answer verifies with one of the registrations. */
   async signIn(registrations: platform.Registration[], changes: Changes = {}): Promise<platform.Assertion> {
-    return verified(await this.getAssertion(changes), registrations);
+    const assertion = verified(await this.getAssertion(changes), registrations, String(changes[1] ?? rpId));
+    if (!changes[4] && (assertion.data.extensions || assertion.largeBlobKey)) {
+      throw new Error('extensions that nobody asked for');
+    }
+    return assertion;
   }
 
   async u2f(apdu: Uint8Array): Promise<{ word: number; data: Uint8Array }> {
@@ -81,8 +91,12 @@ export class Key {
 }
 
 /** Verifies an assertion with the registration that it names. */
-export function verified(response: platform.Response, registrations: platform.Registration[]): platform.Assertion {
-  return platform.verifyAssertion(response, rpId, clientDataHash, (id) => {
+export function verified(
+  response: platform.Response,
+  registrations: platform.Registration[],
+  rp = rpId,
+): platform.Assertion {
+  return platform.verifyAssertion(response, rp, clientDataHash, (id) => {
     return registrations.find(({ credentialId }) => Buffer.compare(credentialId, id) === 0)?.publicKey;
   });
 }

@@ -129,6 +129,8 @@ export interface AuthenticatorData {
     readonly credentialId: Uint8Array;
     readonly coseKey: ReadonlyMap<Key, Value>;
   };
+  /** Outputs of extensions, by name; absent unless flag ED says that they are there. */
+  readonly extensions?: ReadonlyMap<Key, Value>;
 }
 
 /** Takes authenticator data apart and checks that flags and contents agree. */
@@ -138,19 +140,29 @@ export function parseAuthenticatorData(bytes: Uint8Array): AuthenticatorData {
   const start = { rpIdHash: data.subarray(0, 32), flags, signCount: data.readUInt32BE(33) };
   if (flags & 0x22) throw new Error('reserved flag set');
   if (flags & 0x10 && !(flags & 0x08)) throw new Error('backed up but not eligible');
-  if (flags & 0x80) throw new Error('extension data that nobody asked for');
-  if (!(flags & 0x40)) {
-    if (data.length !== 37) throw new Error(`authenticator data of ${data.length} bytes`);
-    return start;
-  }
+  if (!(flags & 0x40)) return { ...start, ...parseExtensions(flags, data.subarray(37)) };
   const idLength = data.readUInt16BE(53);
-  const key = decode(data.subarray(55 + idLength));
+  const keyStart = 55 + idLength;
+  const keyEnd = keyStart + decodeFirst(data.subarray(keyStart)).length;
+  const key = decode(data.subarray(keyStart, keyEnd));
   if (!(key instanceof Map)) throw new Error('cose key is not a map');
-  const [aaguid, credentialId] = [data.subarray(37, 53), data.subarray(55, 55 + idLength)];
+  const [aaguid, credentialId] = [data.subarray(37, 53), data.subarray(55, keyStart)];
   return {
     ...start,
     attested: { aaguid: new Uint8Array(aaguid), credentialId: new Uint8Array(credentialId), coseKey: key },
+    ...parseExtensions(flags, data.subarray(keyEnd)),
   };
+}
+
+/** The end of authenticator data: nothing, or one map of extension outputs if the flag ED is set. */
+function parseExtensions(flags: number, end: Uint8Array): Pick<AuthenticatorData, 'extensions'> {
+  if (!(flags & 0x80)) {
+    if (end.length > 0) throw new Error(`${end.length} bytes too many in authenticator data`);
+    return {};
+  }
+  const extensions = decode(end);
+  if (!(extensions instanceof Map) || extensions.size === 0) throw new Error('no map of extension outputs');
+  return { extensions };
 }
 
 export function sha256(data: Uint8Array | string): Uint8Array {
@@ -171,6 +183,8 @@ export function importCoseKey(coseKey: ReadonlyMap<Key, Value>): KeyObject {
 
 export interface Registration {
   readonly credentialId: Uint8Array;
+  /** The member 05, of the extension largeBlobKey. */
+  readonly largeBlobKey: Uint8Array | undefined;
   readonly publicKey: KeyObject;
   readonly data: AuthenticatorData;
   readonly fmt: string;
@@ -179,8 +193,8 @@ export interface Registration {
 /** Verifies the answer to makeCredential as a relying party does. WebAuthn §7.1. */
 export function verifyRegistration(response: Response, rpId: string, clientDataHash: Uint8Array): Registration {
   if (response.status !== 0) throw new Error(`status 0x${response.status.toString(16)}`);
-  const { 1: fmt, 2: authData, 3: attStmt } = Object.fromEntries(response.members);
-  if (response.members.size !== 3) throw new Error('members that nobody asked for');
+  const { 1: fmt, 2: authData, 3: attStmt, ...others } = Object.fromEntries(response.members);
+  const largeBlobKey = readLargeBlobKey(others, 5);
   if (!(authData instanceof Uint8Array) || !(attStmt instanceof Map)) throw new Error('members of another type');
   const data = parseAuthenticatorData(authData);
   if (!data.attested) throw new Error('no attested credential');
@@ -196,11 +210,13 @@ export function verifyRegistration(response: Response, rpId: string, clientDataH
   } else if (fmt !== 'none' || attStmt.size !== 0) {
     throw new Error(`attestation format ${String(fmt)}`);
   }
-  return { credentialId: data.attested.credentialId, publicKey, data, fmt };
+  return { credentialId: data.attested.credentialId, largeBlobKey, publicKey, data, fmt };
 }
 
 export interface Assertion {
   readonly credentialId: Uint8Array;
+  /** The member 07, of the extension largeBlobKey. */
+  readonly largeBlobKey: Uint8Array | undefined;
   readonly data: AuthenticatorData;
   readonly user: ReadonlyMap<Key, Value> | undefined;
   readonly numberOfCredentials: number | undefined;
@@ -214,7 +230,15 @@ export function verifyAssertion(
   publicKeyOf: (credentialId: Uint8Array) => KeyObject | undefined,
 ): Assertion {
   if (response.status !== 0) throw new Error(`status 0x${response.status.toString(16)}`);
-  const { 1: credential, 2: authData, 3: signature, 4: user, 5: count } = Object.fromEntries(response.members);
+  const {
+    1: credential,
+    2: authData,
+    3: signature,
+    4: user,
+    5: count,
+    ...others
+  } = Object.fromEntries(response.members);
+  const largeBlobKey = readLargeBlobKey(others, 7);
   if (!(authData instanceof Uint8Array && signature instanceof Uint8Array)) throw new Error('members of another type');
   if (!(credential instanceof Map) || credential.get('type') !== 'public-key') throw new Error('no credential');
   const credentialId = credential.get('id');
@@ -227,7 +251,17 @@ export function verifyAssertion(
   }
   if (user !== undefined && !(user instanceof Map)) throw new Error('user is not a map');
   if (count !== undefined && typeof count !== 'number') throw new Error('numberOfCredentials is not a number');
-  return { credentialId, data, user, numberOfCredentials: count };
+  return { credentialId, largeBlobKey, data, user, numberOfCredentials: count };
+}
+
+/** Of the members that a response need not have, only this one is known. */
+function readLargeBlobKey(others: Record<string, unknown>, member: number): Uint8Array | undefined {
+  const { [member]: largeBlobKey, ...rest } = others;
+  if (Object.keys(rest).length > 0) throw new Error('members that nobody asked for');
+  if (largeBlobKey === undefined) return undefined;
+  if (!(largeBlobKey instanceof Uint8Array) || largeBlobKey.length !== 32)
+    throw new Error('largeBlobKey of another form');
+  return largeBlobKey;
 }
 
 // --- U2F ------------------------------------------------------------------------------------------------------------
