@@ -52,6 +52,47 @@ export function cryptoContract(name: string, makeCrypto: () => Crypto, makeOther
       expect(crypto.openAesGcm(key.with(0, 1), nonce, sealed, associated)).toBeUndefined();
     });
 
+    it('encrypts in CBC mode as NIST SP 800-38A, with the examples F.2.1 and F.2.5', () => {
+      const iv = bytes('000102030405060708090a0b0c0d0e0f');
+      const plaintext = bytes('6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51');
+      for (const [key, ciphertext] of [
+        ['2b7e151628aed2a6abf7158809cf4f3c', '7649abac8119b246cee98e9b12e9197d5086cb9b507219ee95db113a917678b2'],
+        [
+          '603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4',
+          'f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d',
+        ],
+      ] as const) {
+        expect(crypto.encryptAesCbc(bytes(key), iv, plaintext)).toEqual(bytes(ciphertext));
+        expect(crypto.decryptAesCbc(bytes(key), iv, bytes(ciphertext))).toEqual(plaintext);
+      }
+    });
+
+    it('derives keys as RFC 5869, with test case 1', () => {
+      const [secret, salt] = [bytes('0b'.repeat(22)), bytes('000102030405060708090a0b0c')];
+      expect(crypto.hkdfSha256(secret, salt, bytes('f0f1f2f3f4f5f6f7f8f9'), 42)).toEqual(
+        bytes('3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865'),
+      );
+    });
+
+    it('agrees on a secret with the other, and with RFC 5903 §8.1', () => {
+      const initiator = keyPairOf(bytes('c88f01f510d9ac3f70a292daa2316de544e9aab8afe84049c62a9c57862d1433'));
+      const responder = keyPairOf(bytes('c6ef9c5d78ae012a011164acb397ce2088685d8f06bf9be0b283ab46476bee53'));
+      const secret = bytes('d6840f6b42f6edafd13116e0e12565202fef8e9ece7dce03812464d04b9442de');
+      expect(crypto.ecdhP256(initiator.privateKey, responder.publicKey)).toEqual(secret);
+      expect(crypto.ecdhP256(responder.privateKey, initiator.publicKey)).toEqual(secret);
+      const [own, theirs] = [crypto.generateKeyPair(es256), other.generateKeyPair(es256)];
+      expect(crypto.ecdhP256(own.privateKey, theirs.publicKey)).toEqual(
+        other.ecdhP256(theirs.privateKey, own.publicKey),
+      );
+    });
+
+    it('agrees on no secret with what is no point of the curve', () => {
+      const { privateKey, publicKey } = crypto.generateKeyPair(es256);
+      for (const point of [publicKey.with(64, (publicKey[64] ?? 0) ^ 1), new Uint8Array(65).fill(4, 0, 1)]) {
+        expect(crypto.ecdhP256(privateKey, point)).toBeUndefined();
+      }
+    });
+
     it('compares contents and lengths', () => {
       expect(crypto.equal(bytes('0102'), bytes('0102'))).toBe(true);
       expect(crypto.equal(bytes('0102'), bytes('0103'))).toBe(false);
