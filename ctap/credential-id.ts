@@ -21,31 +21,29 @@ const credRandomLabel = {
 const Sealed = {
   algorithm: 1,
   privateKey: 2,
-  publicKey: 3,
   /** Absent: 1. */
-  credProtect: 4,
+  credProtect: 3,
   /** Absent: device-bound. */
-  isSynced: 5,
+  isSynced: 4,
   /** Absent: false. */
-  thirdPartyPayment: 6,
+  thirdPartyPayment: 5,
 } as const;
 
-/** What is sealed; the rest of a CredentialSource follows from it. */
-export type SealedSource = Omit<CredentialSource, 'id' | 'credRandom'>;
+/** What is sealed; the rest of a CredentialSource follows from it, the public key too: ids stay short that way. */
+export type SealedSource = Omit<CredentialSource, 'id' | 'publicKey' | 'credRandom'>;
 
 /** A random id of 32 bytes. */
 export function randomCredentialId(crypto: Crypto): Uint8Array {
   return crypto.randomBytes(32);
 }
 
-/** Seals a credential into an id of at most 255 bytes, the limit of a U2F key handle; 147 bytes for plain ES256. */
+/** Seals a credential into an id of at most 255 bytes, the limit of a U2F key handle; 79 bytes for plain ES256. */
 export function sealCredentialId(crypto: Crypto, credentialIdKey: Uint8Array, source: SealedSource): Uint8Array {
   const salt = crypto.randomBytes(saltLength);
   const plaintext = encodeCbor(
     new Map<number, CborValue | undefined>([
       [Sealed.algorithm, source.algorithm],
       [Sealed.privateKey, source.privateKey],
-      [Sealed.publicKey, source.publicKey],
       [Sealed.credProtect, source.credProtect === 1 ? undefined : source.credProtect],
       [Sealed.isSynced, source.kind === 'synced' ? true : undefined],
       [Sealed.thirdPartyPayment, source.thirdPartyPayment ? true : undefined],
@@ -80,13 +78,14 @@ export function openCredentialId(
   const plaintext = crypto.openAesGcm(key, nonce, id.subarray(1 + saltLength), associatedData(rpIdHash));
   if (!plaintext) return undefined;
   const members = map(decodeCbor(plaintext));
+  const algorithm = members.required(Sealed.algorithm, integer);
   const privateKey = members.required(Sealed.privateKey, bytes);
   return {
     id,
     rpIdHash,
-    algorithm: members.required(Sealed.algorithm, integer),
+    algorithm,
     privateKey,
-    publicKey: members.required(Sealed.publicKey, bytes),
+    publicKey: crypto.publicKeyOf(algorithm, privateKey),
     credProtect: readCredProtect(members.optional(Sealed.credProtect, integer)),
     kind: members.optional(Sealed.isSynced, boolean) ? 'synced' : 'device-bound',
     thirdPartyPayment: members.optional(Sealed.thirdPartyPayment, boolean) ?? false,

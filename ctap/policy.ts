@@ -1,7 +1,7 @@
 // The authenticator's identity, limits and timeouts: everything that is a choice and not a rule of the specification.
 
 import type { CoseAlgorithm } from './env.ts';
-import { Extension, type ExtensionName } from './wire.ts';
+import { CoseAlg, Extension, type ExtensionName } from './wire.ts';
 
 export interface Policy {
   /** Model identifier, 16 bytes; the same in getInfo and in authenticator data. */
@@ -14,8 +14,10 @@ export interface Policy {
   readonly maxCredentialCountInList: number;
   /** Bytes; our own ids are shorter, so that they also serve as U2F key handles (255). getInfo 0x08. */
   readonly maxCredentialIdLength: number;
-  /** Most preferred first. getInfo 0x0A. */
+  /** What a relying party may ask for, whether it is advertised or not. */
   readonly algorithms: readonly CoseAlgorithm[];
+  /** The ones that getInfo names (0x0A), most preferred first. */
+  readonly advertisedAlgorithms: readonly CoseAlgorithm[];
   /** How long a person may think. CTAP asks for 10 s at least; 30 s is what platforms expect. */
   readonly userPresenceTimeoutMs: number;
   /** getNextAssertion must follow within this time. CTAP 2.1 §6.3. */
@@ -50,6 +52,21 @@ export interface Policy {
   readonly enumerationTimeoutMs: number;
 }
 
+const classicAlgorithms = [CoseAlg.ES256, CoseAlg.EdDSA, CoseAlg.ES384, CoseAlg.ES512, CoseAlg.ES256K];
+const allAlgorithms = [...classicAlgorithms, CoseAlg['ML-DSA-44'], CoseAlg['ML-DSA-65']];
+
+/**
+ * How much a key shows of what it can do. `compatible`: what every client in use accepts; some fail on a getInfo that
+ * names an algorithm they do not know, so only ES256 is named, and what else a relying party asks for is made all the
+ * same. `full`: everything. docs/spec-decisions.md.
+ */
+export const profiles = {
+  compatible: { algorithms: classicAlgorithms, advertisedAlgorithms: [CoseAlg.ES256] },
+  full: { algorithms: allAlgorithms, advertisedAlgorithms: allAlgorithms },
+} as const satisfies Record<string, Partial<Policy>>;
+
+export type Profile = keyof typeof profiles;
+
 export const defaultPolicy: Policy = Object.freeze({
   // Random, made once for passfob: f09a41a5-2352-4e64-8438-a09860401cfb
   aaguid: Uint8Array.of(0xf0, 0x9a, 0x41, 0xa5, 0x23, 0x52, 0x4e, 0x64, 0x84, 0x38, 0xa0, 0x98, 0x60, 0x40, 0x1c, 0xfb),
@@ -57,7 +74,7 @@ export const defaultPolicy: Policy = Object.freeze({
   maxMsgSize: 7609,
   maxCredentialCountInList: 64,
   maxCredentialIdLength: 255,
-  algorithms: [-7],
+  ...profiles.compatible,
   userPresenceTimeoutMs: 30_000,
   nextAssertionTimeoutMs: 30_000,
   resetWindowMs: 10_000,

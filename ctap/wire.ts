@@ -242,14 +242,24 @@ export const Flag = {
   ED: 0x80,
 } as const;
 
-/** Labels of a COSE_Key. RFC 9052 §7.1, RFC 9053 §7. */
-export const CoseKey = { kty: 1, alg: 3, crv: -1, x: -2, y: -3 } as const;
+/** Labels of a COSE_Key; those below zero mean something else for each key type. RFC 9052 §7.1, RFC 9053 §7. */
+export const CoseKey = { kty: 1, alg: 3, crv: -1, x: -2, y: -3, pub: -1 } as const;
 
-/** COSE algorithm numbers. IANA COSE registry. */
-export const CoseAlg = { ES256: -7, ECDH_ES_HKDF_256: -25 } as const;
+/** COSE algorithm numbers, under their registered names. IANA COSE registry. */
+export const CoseAlg = {
+  ES256: -7,
+  EdDSA: -8,
+  ES384: -35,
+  ES512: -36,
+  ES256K: -47,
+  'ML-DSA-44': -48,
+  'ML-DSA-65': -49,
+  /** The label on key-agreement keys; nothing is signed with it. CTAP 2.1 §6.5.6. */
+  ECDH_ES_HKDF_256: -25,
+} as const;
 
 /** COSE key types. */
-export const CoseKty = { EC2: 2 } as const;
+export const CoseKty = { OKP: 1, EC2: 2, AKP: 7 } as const;
 
 /** COSE elliptic curves. */
-export const CoseCrv = { P256: 1 } as const;
+export const CoseCrv = { P256: 1, P384: 2, P521: 3, Ed25519: 6, secp256k1: 8 } as const;

@@ -18,41 +18,61 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto';
-import type { Crypto, KeyPair } from '../ctap/env.ts';
+import { createNobleCrypto } from '../ctap/crypto/noble.ts';
+import type { CoseAlgorithm, Crypto, KeyPair } from '../ctap/env.ts';
+import { CoseAlg } from '../ctap/wire.ts';
+import { keyPairOf, privateJwk, publicJwk } from './jwk.ts';
 
-const es256 = -7;
+interface Scheme {
+  /** Hashes of EdDSA and ML-DSA are their own affair. */
+  readonly digest: 'sha256' | 'sha384' | 'sha512' | null;
+  newKey(): KeyObject;
+  publicKeyOf(privateKey: Uint8Array): Uint8Array;
+}
+
+const schemes: ReadonlyMap<CoseAlgorithm, Scheme> = new Map([
+  [CoseAlg.ES256, ecdsa('sha256', 'prime256v1')],
+  [CoseAlg.EdDSA, seeded(CoseAlg.EdDSA, () => generateKeyPairSync('ed25519').privateKey)],
+  [CoseAlg.ES384, ecdsa('sha384', 'secp384r1')],
+  [CoseAlg.ES512, ecdsa('sha512', 'secp521r1')],
+  [CoseAlg.ES256K, ecdsa('sha256', 'secp256k1')],
+  ...postQuantumSchemes(),
+]);
+
 const maxImportedKeys = 128;
 const tagLength = 16;
 
 /** The OpenSSL back end. `forget` drops the imported private keys: call it when the vault is locked. */
 export function createOpensslCrypto(): Crypto & { forget(): void } {
   const privateKeys = new RecentKeys();
+  const portable = createNobleCrypto();
   return {
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
     sha256: (data) => new Uint8Array(createHash('sha256').update(data).digest()),
     hmacSha256: (key, data) => new Uint8Array(createHmac('sha256', key).update(data).digest()),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-    algorithms: [es256],
+    algorithms: portable.algorithms,
     generateKeyPair(algorithm) {
-      requireEs256(algorithm);
-      const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-      const { d = '', x = '', y = '' } = key.export({ format: 'jwk' });
-      const keyPair = {
-        privateKey: new Uint8Array(Buffer.from(d, 'base64url')),
-        publicKey: new Uint8Array(Buffer.concat([Buffer.of(0x04), decode(x), decode(y)])),
-      };
+      const scheme = schemes.get(algorithm);
+      if (!scheme) return portable.generateKeyPair(algorithm);
+      const key = scheme.newKey();
+      const keyPair = keyPairOf(key.export({ format: 'jwk' }) as Record<string, string>);
       privateKeys.add(keyPair, key);
       return keyPair;
     },
+    publicKeyOf: (algorithm, privateKey) =>
+      schemes.get(algorithm)?.publicKeyOf(privateKey) ?? portable.publicKeyOf(algorithm, privateKey),
     sign(algorithm, keyPair, message) {
-      requireEs256(algorithm);
-      return new Uint8Array(sign('sha256', message, privateKeys.get(keyPair)));
+      const scheme = schemes.get(algorithm);
+      if (!scheme) return portable.sign(algorithm, keyPair, message);
+      return new Uint8Array(sign(scheme.digest, message, privateKeys.get(algorithm, keyPair)));
     },
     verify(algorithm, publicKey, message, signature) {
-      requireEs256(algorithm);
+      const scheme = schemes.get(algorithm);
+      if (!scheme) return portable.verify(algorithm, publicKey, message, signature);
       try {
-        const key = createPublicKey({ key: publicJwk(publicKey), format: 'jwk' });
-        return verify('sha256', message, key, signature);
+        const key = createPublicKey({ key: publicJwk(algorithm, { publicKey }), format: 'jwk' });
+        return verify(scheme.digest, message, key, signature);
       } catch {
         return false; // not a point of the curve
       }
@@ -99,11 +119,11 @@ export function createOpensslCrypto(): Crypto & { forget(): void } {
 class RecentKeys {
   readonly #keys = new Map<string, KeyObject>();
 
-  get(keyPair: KeyPair): KeyObject {
+  get(algorithm: CoseAlgorithm, keyPair: KeyPair): KeyObject {
     const name = nameOf(keyPair);
     const known = this.#keys.get(name);
     if (known) this.#keys.delete(name);
-    const key = known ?? importPrivateKey(keyPair);
+    const key = known ?? importPrivateKey(algorithm, keyPair);
     this.#insert(name, key);
     return key;
   }
@@ -128,24 +148,46 @@ function nameOf({ publicKey }: KeyPair): string {
   return Buffer.from(publicKey).toString('latin1');
 }
 
-function importPrivateKey({ privateKey, publicKey }: KeyPair): KeyObject {
-  return createPrivateKey({ key: { ...publicJwk(publicKey), d: encode(privateKey) }, format: 'jwk' });
-}
-
 /** As JWK, because OpenSSL takes three to five times as long over DER. */
-function publicJwk(publicKey: Uint8Array) {
-  if (publicKey.length !== 65 || publicKey[0] !== 0x04) throw new RangeError('expected an uncompressed point');
-  return { kty: 'EC', crv: 'P-256', x: encode(publicKey.subarray(1, 33)), y: encode(publicKey.subarray(33)) };
+function importPrivateKey(algorithm: CoseAlgorithm, keyPair: KeyPair): KeyObject {
+  return createPrivateKey({ key: privateJwk(algorithm, keyPair), format: 'jwk' });
 }
 
-function encode(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64url');
+function ecdsa(digest: 'sha256' | 'sha384' | 'sha512', namedCurve: string): Scheme {
+  return {
+    digest,
+    newKey: () => generateKeyPairSync('ec', { namedCurve }).privateKey,
+    publicKeyOf(privateKey) {
+      const ecdh = createECDH(namedCurve);
+      ecdh.setPrivateKey(privateKey);
+      return new Uint8Array(ecdh.getPublicKey());
+    },
+  };
 }
 
-function decode(base64url: string): Buffer {
-  return Buffer.from(base64url, 'base64url');
+/** A scheme whose private key is a seed. OpenSSL makes the public half from it, whatever the JWK says of that. */
+function seeded(algorithm: CoseAlgorithm, newKey: () => KeyObject): Scheme {
+  return {
+    digest: null,
+    newKey,
+    publicKeyOf(privateKey) {
+      const key = importPrivateKey(algorithm, { privateKey, publicKey: new Uint8Array() });
+      return keyPairOf(key.export({ format: 'jwk' }) as Record<string, string>).publicKey;
+    },
+  };
 }
 
-function requireEs256(algorithm: number): void {
-  if (algorithm !== es256) throw new RangeError(`no signature algorithm ${algorithm}`);
+/** ML-DSA came to Node with OpenSSL 3.5; without it the portable code has to do. */
+function postQuantumSchemes(): [CoseAlgorithm, Scheme][] {
+  // Types of a Node that knows these names are not at hand.
+  const generate = generateKeyPairSync as unknown as (name: string) => { privateKey: KeyObject };
+  try {
+    generate('ml-dsa-44');
+  } catch {
+    return [];
+  }
+  return (['ML-DSA-44', 'ML-DSA-65'] as const).map((name) => [
+    CoseAlg[name],
+    seeded(CoseAlg[name], () => generate(name.toLowerCase()).privateKey),
+  ]);
 }

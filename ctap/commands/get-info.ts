@@ -3,7 +3,7 @@
 
 import type { Call } from '../call.ts';
 import type { CborMap, CborValue } from '../cbor.ts';
-import { usableAlgorithms } from '../cose.ts';
+import { advertisedAlgorithms } from '../cose.ts';
 import { encryptIdentifiers } from '../encrypted-identifiers.ts';
 import { GetInfoResponse, UserVerify } from '../wire.ts';
 import { configSubCommands } from './config.ts';
@@ -29,7 +29,7 @@ export function getInfo(call: Call): CborMap {
     [GetInfoResponse.transports, ['usb']],
     [
       GetInfoResponse.algorithms,
-      usableAlgorithms(policy, environment.crypto).map(
+      advertisedAlgorithms(policy, environment.crypto).map(
         (alg) =>
           new Map<string, CborValue>([
             ['alg', alg],

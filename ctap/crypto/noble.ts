@@ -2,45 +2,61 @@
 // as JavaScript cannot be; what runs in the daemon is src/openssl.ts.
 
 import { cbc, gcm } from '@noble/ciphers/aes.js';
-import { p256 } from '@noble/curves/nist.js';
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { p256, p384, p521 } from '@noble/curves/nist.js';
+import { secp256k1 } from '@noble/curves/secp256k1.js';
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { randomBytes } from '@noble/hashes/utils.js';
-import type { Crypto, KeyPair } from '../env.ts';
+import { ml_dsa44, ml_dsa65 } from '@noble/post-quantum/ml-dsa.js';
+import type { CoseAlgorithm, Crypto } from '../env.ts';
+import { CoseAlg } from '../wire.ts';
+
+type Random = (length: number) => Uint8Array;
 
 interface Signer {
-  generateKeyPair(random: (length: number) => Uint8Array): KeyPair;
-  sign(privateKey: Uint8Array, message: Uint8Array): Uint8Array;
+  newPrivateKey(random: Random): Uint8Array;
+  publicKeyOf(privateKey: Uint8Array): Uint8Array;
+  sign(privateKey: Uint8Array, message: Uint8Array, random: Random): Uint8Array;
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
-const signers: ReadonlyMap<number, Signer> = new Map<number, Signer>([
+const signers: ReadonlyMap<CoseAlgorithm, Signer> = new Map([
+  [CoseAlg.ES256, ecdsa(p256)],
   [
-    -7,
+    CoseAlg.EdDSA,
     {
-      generateKeyPair(random) {
-        const privateKey = p256.utils.randomSecretKey(random(48));
-        return { privateKey, publicKey: p256.getPublicKey(privateKey, false) };
-      },
-      // WebAuthn knows no rule that a signature's s be low, and OpenSSL makes none either.
-      sign: (privateKey, message) => p256.sign(message, privateKey, { format: 'der', lowS: false }),
-      verify: (publicKey, message, signature) =>
-        p256.verify(signature, message, publicKey, { format: 'der', lowS: false }),
+      newPrivateKey: (random: Random) => random(32),
+      publicKeyOf: ed25519.getPublicKey,
+      sign: (privateKey: Uint8Array, message: Uint8Array) => ed25519.sign(message, privateKey),
+      // As RFC 8032 has it, and OpenSSL: without ZIP 215's leniency.
+      verify: (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) =>
+        ed25519.verify(signature, message, publicKey, { zip215: false }),
     },
   ],
+  [CoseAlg.ES384, ecdsa(p384)],
+  [CoseAlg.ES512, ecdsa(p521)],
+  [CoseAlg.ES256K, ecdsa(secp256k1)],
+  [CoseAlg['ML-DSA-44'], mlDsa(ml_dsa44)],
+  [CoseAlg['ML-DSA-65'], mlDsa(ml_dsa65)],
 ]);
 
 /** The noble back end; `random` replaces its source of randomness, for tests that must repeat. */
-export function createNobleCrypto(random: (length: number) => Uint8Array = randomBytes): Crypto {
+export function createNobleCrypto(random: Random = randomBytes): Crypto {
   return {
     randomBytes: random,
     sha256: (data) => sha256(data),
     hmacSha256: (key, data) => hmac(sha256, key, data),
     equal: equalBytes,
     algorithms: [...signers.keys()],
-    generateKeyPair: (algorithm) => signerOf(algorithm).generateKeyPair(random),
-    sign: (algorithm, { privateKey }, message) => signerOf(algorithm).sign(privateKey, message),
+    generateKeyPair(algorithm) {
+      const signer = signerOf(algorithm);
+      const privateKey = signer.newPrivateKey(random);
+      return { privateKey, publicKey: signer.publicKeyOf(privateKey) };
+    },
+    publicKeyOf: (algorithm, privateKey) => signerOf(algorithm).publicKeyOf(privateKey),
+    sign: (algorithm, { privateKey }, message) => signerOf(algorithm).sign(privateKey, message, random),
     verify(algorithm, publicKey, message, signature) {
       const signer = signerOf(algorithm);
       try {
@@ -70,7 +86,30 @@ export function createNobleCrypto(random: (length: number) => Uint8Array = rando
   };
 }
 
-function signerOf(algorithm: number): Signer {
+/** Each curve brings the hash of its algorithm along. */
+function ecdsa(curve: typeof p256): Signer {
+  // WebAuthn knows no rule that a signature's s be low, and OpenSSL makes none either.
+  const form = { format: 'der', lowS: false } as const;
+  return {
+    newPrivateKey: (random) => curve.utils.randomSecretKey(random(curve.lengths.seed ?? 48)),
+    publicKeyOf: (privateKey) => curve.getPublicKey(privateKey, false),
+    sign: (privateKey, message) => curve.sign(message, privateKey, form),
+    verify: (publicKey, message, signature) => curve.verify(signature, message, publicKey, form),
+  };
+}
+
+/** FIPS 204, pure, with an empty context; a private key is the seed of 32 bytes. */
+function mlDsa(algorithm: typeof ml_dsa44): Signer {
+  return {
+    newPrivateKey: (random) => random(32),
+    publicKeyOf: (privateKey) => algorithm.keygen(privateKey).publicKey,
+    sign: (privateKey, message, random) =>
+      algorithm.sign(message, algorithm.keygen(privateKey).secretKey, { extraEntropy: random(32) }),
+    verify: (publicKey, message, signature) => algorithm.verify(signature, message, publicKey),
+  };
+}
+
+function signerOf(algorithm: CoseAlgorithm): Signer {
   const signer = signers.get(algorithm);
   if (!signer) throw new RangeError(`no signature algorithm ${algorithm}`);
   return signer;

@@ -2,11 +2,12 @@
 
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { algorithmName } from '../../ctap/cose.ts';
 import type { Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
 import { confirm, vaultOptions, withKey } from './key-session.ts';
-import { algorithmName, formatDate, printFields, printJson, printTable } from './output.ts';
+import { formatDate, printFields, printJson, printTable } from './output.ts';
 import { readPassphrase } from './passphrase.ts';
 
 interface JsonFlag extends Settings {

@@ -1,6 +1,7 @@
 // passfob info: what a key says of itself, ours or any other.
 
 import type { Command } from 'commander';
+import { algorithmName } from '../../ctap/cose.ts';
 import { CtapHidClient } from '../../hid/host/ctaphid-client.ts';
 import type { Settings } from '../config.ts';
 import { formatAaguid } from '../control/local-operations.ts';
@@ -8,7 +9,7 @@ import { base64url } from '../jwk.ts';
 import type { AuthenticatorInfo } from '../platform/authenticator-info.ts';
 import { CtapClient } from '../platform/ctap-client.ts';
 import { vaultOptions, withKey } from './key-session.ts';
-import { algorithmName, printFields, printJson } from './output.ts';
+import { printFields, printJson } from './output.ts';
 
 export function addInfoCommand(program: Command): void {
   vaultOptions(program.command('info').description('show what a key says of itself (authenticatorGetInfo)'))

@@ -28,12 +28,6 @@ export function printFields(fields: readonly (readonly [name: string, value: str
   for (const [name, value] of fields) console.log(`${name.padEnd(width)}  ${oneLine(value)}`);
 }
 
-const algorithmNames: Readonly<Record<number, string>> = { [-7]: 'ES256' };
-
-export function algorithmName(algorithm: number): string {
-  return algorithmNames[algorithm] ?? String(algorithm);
-}
-
 /** `2026-11-23 10:15` in local time. */
 export function formatDate(iso: string): string {
   const date = new Date(iso);

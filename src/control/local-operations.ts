@@ -78,7 +78,7 @@ export class LocalOperations implements KeyOperations {
       },
       credentials: sound.map((credential) => ({
         ...details(credential),
-        ...(withSecrets && { privateKey: privateJwk(credential) }),
+        ...(withSecrets && { privateKey: privateJwk(credential.algorithm, credential) }),
       })),
       damaged,
     };
@@ -149,7 +149,7 @@ function details(credential: Credential): CredentialDetails {
     ...view(credential),
     rpName: credential.rpName ?? null,
     userHandle: base64url(credential.user.id),
-    publicKey: publicJwk(credential),
+    publicKey: publicJwk(credential.algorithm, credential),
   };
 }
 

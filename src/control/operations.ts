@@ -1,6 +1,8 @@
 // What the command line can do with a key, whether a daemon serves it or not. Two things fit this interface:
 // LocalOperations (this process has the vault open) and the control client (a daemon has it). Shapes are JSON.
 
+import type { JsonWebKey } from '../jwk.ts';
+
 /** A credential as people and scripts see it. */
 export interface CredentialView {
   /** base64url without padding. */
@@ -21,16 +23,6 @@ export interface CredentialDetails extends CredentialView {
   readonly userHandle: string;
   /** JSON Web Key, RFC 7517. */
   readonly publicKey: JsonWebKey;
-}
-
-/** The members of a JSON Web Key that credentials have. */
-export interface JsonWebKey {
-  readonly kty: string;
-  readonly crv: string;
-  readonly x: string;
-  readonly y?: string;
-  /** Only with `--secrets`. */
-  readonly d?: string;
 }
 
 export interface CredentialDump extends CredentialDetails {

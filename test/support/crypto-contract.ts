@@ -3,9 +3,22 @@
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Crypto, KeyPair } from '../../ctap/env.ts';
+import mlDsa from '../vectors/ml-dsa-openssl.json' with { type: 'json' };
 import vectors from '../vectors/webauthn-l3.json' with { type: 'json' };
 
 const es256 = -7;
+const [mlDsa44, mlDsa65] = [akp('ML-DSA-44'), akp('ML-DSA-65')];
+
+/** Sizes are those of the private and the public key, in bytes. */
+const algorithms = [
+  { name: 'ES256', alg: -7, sizes: [32, 65], jwk: ec('P-256'), digest: 'sha256' },
+  { name: 'EdDSA', alg: -8, sizes: [32, 32], jwk: okp, digest: null },
+  { name: 'ES384', alg: -35, sizes: [48, 97], jwk: ec('P-384'), digest: 'sha384' },
+  { name: 'ES512', alg: -36, sizes: [66, 133], jwk: ec('P-521'), digest: 'sha512' },
+  { name: 'ES256K', alg: -47, sizes: [32, 65], jwk: ec('secp256k1'), digest: 'sha256' },
+  { name: 'ML-DSA-44', alg: -48, sizes: [32, 1312], jwk: mlDsa44, digest: null },
+  { name: 'ML-DSA-65', alg: -49, sizes: [32, 1952], jwk: mlDsa65, digest: null },
+] as const;
 const message = new TextEncoder().encode('message');
 const bytes = (hex: string) => new Uint8Array(Buffer.from(hex, 'hex'));
 
@@ -112,43 +125,53 @@ export function cryptoContract(name: string, makeCrypto: () => Crypto, makeOther
       }
     });
 
-    it('makes key pairs of a 32-byte scalar and the uncompressed point that belongs to it', () => {
-      for (let i = 0; i < 20; i++) {
-        const keyPair = crypto.generateKeyPair(es256);
-        expect(keyPair.privateKey).toHaveLength(32);
-        expect(keyPair.publicKey).toHaveLength(65);
-        expect(keyPair.publicKey[0]).toBe(0x04);
-        const signature = sign('sha256', message, nodePrivateKey(keyPair));
-        expect(crypto.verify(es256, keyPair.publicKey, message, signature)).toBe(true);
-      }
+    it('has every algorithm that credentials may have', () => {
+      expect([...crypto.algorithms]).toEqual(algorithms.map(({ alg }) => alg));
     });
 
-    it("verifies the other's signatures, and the other verifies its own, with keys of both", () => {
-      for (const maker of [crypto, other]) {
-        const keyPair = maker.generateKeyPair(es256);
-        expect(crypto.verify(es256, keyPair.publicKey, message, other.sign(es256, keyPair, message))).toBe(true);
-        expect(other.verify(es256, keyPair.publicKey, message, crypto.sign(es256, keyPair, message))).toBe(true);
-      }
-    });
-
-    it('signs with keys that begin with zeros', () => {
-      for (const scalar of ['01', '0123456789abcdef', 'ff'.repeat(31)]) {
-        const keyPair = keyPairOf(bytes(scalar.padStart(64, '0')));
-        const signature = crypto.sign(es256, keyPair, message);
-        expect(verify('sha256', message, nodePublicKey(keyPair.publicKey), signature)).toBe(true);
-      }
-    });
-
-    it('refuses a signature over another message, of another key, changed, or not a signature', () => {
-      const keyPair = crypto.generateKeyPair(es256);
-      const signature = crypto.sign(es256, keyPair, message);
+    describe.each(algorithms)('$name', ({ alg, sizes, jwk, digest }) => {
+      const keyPair = crypto.generateKeyPair(alg);
       const { publicKey } = keyPair;
-      expect(crypto.verify(es256, publicKey, message.with(0, 0), signature)).toBe(false);
-      expect(crypto.verify(es256, crypto.generateKeyPair(es256).publicKey, message, signature)).toBe(false);
-      expect(crypto.verify(es256, publicKey, message, signature.with(40, (signature[40] ?? 0) ^ 1))).toBe(false);
-      expect(crypto.verify(es256, publicKey, message, new Uint8Array(0))).toBe(false);
-      expect(crypto.verify(es256, new Uint8Array(65).fill(4), message, signature)).toBe(false);
-      expect(crypto.verify(es256, publicKey.subarray(1), message, signature)).toBe(false);
+
+      it('has key pairs of the lengths agreed on, and finds the public half of a private key', () => {
+        for (const maker of [crypto, other]) {
+          const made = maker.generateKeyPair(alg);
+          expect([made.privateKey.length, made.publicKey.length]).toEqual(sizes);
+          expect(crypto.publicKeyOf(alg, made.privateKey)).toEqual(made.publicKey);
+        }
+      });
+
+      it("verifies the other's signatures, and the other verifies its own, with keys of both", () => {
+        for (const maker of [crypto, other]) {
+          const made = maker.generateKeyPair(alg);
+          expect(crypto.verify(alg, made.publicKey, message, other.sign(alg, made, message))).toBe(true);
+          expect(other.verify(alg, made.publicKey, message, crypto.sign(alg, made, message))).toBe(true);
+        }
+      });
+
+      it.runIf(nodeKnows(jwk))('agrees with node:crypto in both directions', () => {
+        const key = createPrivateKey({ key: jwk(keyPair), format: 'jwk' });
+        expect(crypto.verify(alg, publicKey, message, sign(digest, message, key))).toBe(true);
+        expect(verify(digest, message, createPublicKey(key), crypto.sign(alg, keyPair, message))).toBe(true);
+      });
+
+      it('verifies no signature of another message or key, and none that is damaged', () => {
+        const signature = crypto.sign(alg, keyPair, message);
+        expect(crypto.verify(alg, publicKey, message, signature)).toBe(true);
+        expect(crypto.verify(alg, publicKey, Uint8Array.of(1), signature)).toBe(false);
+        expect(crypto.verify(alg, crypto.generateKeyPair(alg).publicKey, message, signature)).toBe(false);
+        expect(crypto.verify(alg, publicKey, message, signature.with(40, (signature[40] ?? 0) ^ 1))).toBe(false);
+        expect(crypto.verify(alg, publicKey, message, new Uint8Array(0))).toBe(false);
+        expect(crypto.verify(alg, publicKey.subarray(1), message, signature)).toBe(false);
+        expect(crypto.verify(alg, new Uint8Array(publicKey.length).fill(4), message, signature)).toBe(false);
+      });
+
+      it('signs with keys that begin with zeros', () => {
+        const privateKey = new Uint8Array(sizes[0]).fill(0x5a, sizes[0] - 8);
+        const low = { privateKey, publicKey: crypto.publicKeyOf(alg, privateKey) };
+        expect(other.publicKeyOf(alg, privateKey)).toEqual(low.publicKey);
+        expect(other.verify(alg, low.publicKey, message, crypto.sign(alg, low, message))).toBe(true);
+      });
     });
 
     it('refuses algorithms that it does not list', () => {
@@ -160,37 +183,81 @@ export function cryptoContract(name: string, makeCrypto: () => Crypto, makeOther
       expect(() => crypto.verify(-999, keyPair.publicKey, message, message)).toThrow('-999');
     });
 
+    for (const { name, alg, ...vector } of mlDsa.vectors) {
+      it(`agrees with a key and a signature of ${name} that OpenSSL made`, () => {
+        const [privateKey, publicKey, signed] = [bytes(vector.seed), bytes(vector.publicKey), bytes(vector.message)];
+        expect(crypto.publicKeyOf(alg, privateKey)).toEqual(publicKey);
+        expect(crypto.verify(alg, publicKey, signed, bytes(vector.signature))).toBe(true);
+        const own = crypto.sign(alg, { privateKey, publicKey }, signed);
+        expect(other.verify(alg, publicKey, signed, own)).toBe(true);
+      });
+    }
+
     for (const [ceremony, { registration, authentication }] of Object.entries(vectors.vectors)) {
       it(`agrees with the WebAuthn Level 3 vector ${ceremony}`, () => {
-        const keyPair = keyPairOf(bytes(registration.credential_private_key));
-        const coordinates = Buffer.from(keyPair.publicKey.subarray(1)).toString('hex');
-        expect(registration.attestationObject).toContain(coordinates.slice(0, 64));
-        expect(registration.attestationObject).toContain(coordinates.slice(64));
+        const alg = algorithmOf(ceremony);
+        const vectorKey =
+          'private_key' in registration ? registration.private_key : registration.credential_private_key;
+        // The vectors write scalars without the zeros they begin with.
+        const privateKey = bytes(vectorKey.padStart(2 * sizeOf(alg), '0'));
+        const publicKey = crypto.publicKeyOf(alg, privateKey);
+        // A COSE_Key has a head of three or four bytes between the coordinates of a point.
+        const coordinates = Buffer.from(alg === -8 ? publicKey : publicKey.subarray(1)).toString('hex');
+        const half = alg === -8 ? coordinates.length : coordinates.length / 2;
+        expect(registration.attestationObject).toContain(coordinates.slice(0, half));
+        expect(registration.attestationObject).toContain(coordinates.slice(half));
         const clientDataHash = crypto.sha256(bytes(authentication.clientDataJSON));
         const signed = new Uint8Array([...bytes(authentication.authenticatorData), ...clientDataHash]);
-        expect(crypto.verify(es256, keyPair.publicKey, signed, bytes(authentication.signature))).toBe(true);
-        const own = crypto.sign(es256, keyPair, signed);
-        expect(verify('sha256', signed, nodePublicKey(keyPair.publicKey), own)).toBe(true);
+        expect(crypto.verify(alg, publicKey, signed, bytes(authentication.signature))).toBe(true);
+        const own = crypto.sign(alg, { privateKey, publicKey }, signed);
+        expect(other.verify(alg, publicKey, signed, own)).toBe(true);
       });
     }
   });
 }
 
-function jwk(publicKey: Uint8Array) {
-  const [x, y] = [publicKey.subarray(1, 33), publicKey.subarray(33)].map((b) => Buffer.from(b).toString('base64url'));
-  return { kty: 'EC', crv: 'P-256', x: x ?? '', y: y ?? '' };
+function sizeOf(algorithm: number): number {
+  return algorithms.find(({ alg }) => alg === algorithm)?.sizes[0] ?? 0;
 }
 
-function nodePublicKey(publicKey: Uint8Array) {
-  return createPublicKey({ key: jwk(publicKey), format: 'jwk' });
+/** The vectors are named after their algorithm. */
+function algorithmOf(ceremony: string): number {
+  const found = algorithms.find(({ name }) => ceremony.includes(name.toLowerCase()));
+  if (!found) throw new Error(`no algorithm for ${ceremony}`);
+  return found.alg;
 }
 
-function nodePrivateKey({ privateKey, publicKey }: KeyPair) {
-  const d = Buffer.from(privateKey).toString('base64url');
-  return createPrivateKey({ key: { ...jwk(publicKey), d }, format: 'jwk' });
+function ec(crv: string) {
+  return ({ privateKey, publicKey }: KeyPair) => {
+    const half = (publicKey.length + 1) / 2;
+    return {
+      kty: 'EC',
+      crv,
+      d: text(privateKey),
+      x: text(publicKey.subarray(1, half)),
+      y: text(publicKey.subarray(half)),
+    };
+  };
 }
 
-/** The key pair of a scalar, by way of OpenSSL's own derivation of the public half. */
+function okp({ privateKey, publicKey }: KeyPair) {
+  return { kty: 'OKP', crv: 'Ed25519', d: text(privateKey), x: text(publicKey) };
+}
+
+function akp(alg: string) {
+  return ({ privateKey, publicKey }: KeyPair) => ({ kty: 'AKP', alg, priv: text(privateKey), pub: text(publicKey) });
+}
+
+function text(of: Uint8Array): string {
+  return Buffer.from(of).toString('base64url');
+}
+
+/** Node has ML-DSA only with OpenSSL 3.5. */
+function nodeKnows(jwk: unknown): boolean {
+  return jwk !== mlDsa44 && jwk !== mlDsa65 ? true : Number.parseInt(process.versions.node, 10) >= 24;
+}
+
+/** The P-256 key pair of a scalar, by way of OpenSSL's own derivation of the public half. */
 function keyPairOf(privateKey: Uint8Array): KeyPair {
   const sec1 = Buffer.concat([bytes('30310201010420'), privateKey, bytes('a00a06082a8648ce3d030107')]);
   const { x = '', y = '' } = createPublicKey(createPrivateKey({ key: sec1, format: 'der', type: 'sec1' })).export({

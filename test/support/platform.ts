@@ -169,48 +169,118 @@ export function sha256(data: Uint8Array | string): Uint8Array {
   return createHash('sha256').update(data).digest();
 }
 
-/** Imports an ES256 COSE_Key and insists on exactly its five members. */
-export function importCoseKey(coseKey: ReadonlyMap<Key, Value>): KeyObject {
-  const [x, y] = [coseKey.get(-2), coseKey.get(-3)];
-  const rest = [coseKey.get(1), coseKey.get(3), coseKey.get(-1), coseKey.size];
-  if (String(rest) !== '2,-7,1,5') throw new Error(`not an ES256 key: ${rest}`);
-  if (!(x instanceof Uint8Array && y instanceof Uint8Array) || x.length !== 32 || y.length !== 32) {
-    throw new Error('coordinates are not 32 bytes');
+/** A public key that relying parties verify with. */
+export interface PublicKey {
+  readonly alg: number;
+  /** Where node:crypto knows the algorithm. */
+  readonly key?: KeyObject;
+  verify(signed: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** WebAuthn §5.8.5: COSE algorithm and curve to JWK curve, bytes of a coordinate, hash. */
+const ec2: Readonly<Record<string, readonly [crv: string, size: number, hash: string]>> = {
+  '-7,1': ['P-256', 32, 'sha256'],
+  '-35,2': ['P-384', 48, 'sha384'],
+  '-36,3': ['P-521', 66, 'sha512'],
+  '-47,8': ['secp256k1', 32, 'sha256'],
+};
+
+const mlDsaKeyBytes: Readonly<Record<number, number>> = { [-48]: 1312, [-49]: 1952 };
+
+/** Where OpenSSL has no ML-DSA, a test may lend an implementation. */
+export const postQuantum: {
+  verify?: (alg: number, publicKey: Uint8Array, signed: Uint8Array, signature: Uint8Array) => boolean;
+} = {};
+
+/** Imports a COSE_Key and insists on exactly the members of its key type, and on full-length coordinates. */
+export function importCoseKey(coseKey: ReadonlyMap<Key, Value>): PublicKey {
+  const [kty, alg, crv, x, y] = [1, 3, -1, -2, -3].map((label) => coseKey.get(label));
+  if (typeof alg !== 'number') throw new Error('no alg');
+  if (kty === 2) {
+    const [name, size, hash] = ec2[`${alg},${String(crv)}`] ?? [];
+    if (!name || coseKey.size !== 5) throw new Error(`not an EC2 key of ${alg}`);
+    const jwk = { kty: 'EC', crv: name, x: field(x, size), y: field(y, size) };
+    return imported(alg, createPublicKey({ key: jwk, format: 'jwk' }), hash);
   }
-  const [xText, yText] = [Buffer.from(x).toString('base64url'), Buffer.from(y).toString('base64url')];
-  return createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: xText, y: yText }, format: 'jwk' });
+  if (kty === 1) {
+    if (alg !== -8 || crv !== 6 || coseKey.size !== 4) throw new Error(`not an Ed25519 key: ${alg}`);
+    const jwk = { kty: 'OKP', crv: 'Ed25519', x: field(x, 32) };
+    return imported(alg, createPublicKey({ key: jwk, format: 'jwk' }), undefined);
+  }
+  if (kty !== 7 || coseKey.size !== 3) throw new Error(`key type ${String(kty)}`);
+  const pub = field(crv, mlDsaKeyBytes[alg]);
+  const { verify: lent } = postQuantum;
+  if (lent) return { alg, verify: (signed, signature) => lent(alg, Buffer.from(pub, 'base64url'), signed, signature) };
+  const jwk = { kty: 'AKP', alg: alg === -48 ? 'ML-DSA-44' : 'ML-DSA-65', pub };
+  return imported(alg, createPublicKey({ key: jwk, format: 'jwk' }), undefined);
+}
+
+function field(value: Value | undefined, size: number | undefined): string {
+  if (!(value instanceof Uint8Array) || value.length !== size) throw new Error(`expected ${size} bytes of public key`);
+  return Buffer.from(value).toString('base64url');
+}
+
+function imported(alg: number, key: KeyObject, hash: string | undefined): PublicKey {
+  return { alg, key, verify: (signed, signature) => verify(hash, signed, key, signature) };
 }
 
 export interface Registration {
   readonly credentialId: Uint8Array;
   /** The member 05, of the extension largeBlobKey. */
   readonly largeBlobKey: Uint8Array | undefined;
-  readonly publicKey: KeyObject;
+  readonly publicKey: PublicKey;
   readonly data: AuthenticatorData;
   readonly fmt: string;
+  /** Of the attestation, leaf first; none for self attestation. */
+  readonly certificates: readonly X509Certificate[];
+  readonly epAtt: boolean;
 }
 
 /** Verifies the answer to makeCredential as a relying party does. WebAuthn §7.1. */
 export function verifyRegistration(response: Response, rpId: string, clientDataHash: Uint8Array): Registration {
   if (response.status !== 0) throw new Error(`status 0x${response.status.toString(16)}`);
-  const { 1: fmt, 2: authData, 3: attStmt, ...others } = Object.fromEntries(response.members);
+  const { 1: fmt, 2: authData, 3: attStmt, 4: epAtt, ...others } = Object.fromEntries(response.members);
   const largeBlobKey = readLargeBlobKey(others, 5);
   if (!(authData instanceof Uint8Array) || !(attStmt instanceof Map)) throw new Error('members of another type');
   const data = parseAuthenticatorData(authData);
   if (!data.attested) throw new Error('no attested credential');
   if (Buffer.compare(data.rpIdHash, sha256(rpId)) !== 0) throw new Error('another relying party');
   const publicKey = importCoseKey(data.attested.coseKey);
+  const certificates = attestationCertificates(attStmt);
   if (fmt === 'packed') {
-    const signature = attStmt.get('sig');
-    if (attStmt.size !== 2 || attStmt.get('alg') !== -7) throw new Error('not packed self attestation');
-    const signed = Buffer.concat([authData, clientDataHash]);
-    if (!(signature instanceof Uint8Array) || !verify('sha256', signed, publicKey, signature)) {
-      throw new Error('attestation signature does not verify');
-    }
+    const alg = certificates ? -7 : publicKey.alg;
+    if (attStmt.size !== (certificates ? 3 : 2) || attStmt.get('alg') !== alg)
+      throw new Error('not packed attestation');
+    verifyAttestation(certificates?.[0], publicKey, Buffer.concat([authData, clientDataHash]), attStmt.get('sig'));
+  } else if (fmt === 'fido-u2f') {
+    if (attStmt.size !== 2 || certificates?.length !== 1) throw new Error('not fido-u2f attestation');
+    const { credentialId, coseKey } = data.attested;
+    const point = Buffer.concat([Buffer.of(4), coseKey.get(-2) as Uint8Array, coseKey.get(-3) as Uint8Array]);
+    const signed = Buffer.concat([Buffer.of(0), sha256(rpId), clientDataHash, credentialId, point]);
+    verifyAttestation(certificates[0], publicKey, signed, attStmt.get('sig'));
   } else if (fmt !== 'none' || attStmt.size !== 0) {
     throw new Error(`attestation format ${String(fmt)}`);
   }
-  return { credentialId: data.attested.credentialId, largeBlobKey, publicKey, data, fmt };
+  const { credentialId } = data.attested;
+  return { credentialId, largeBlobKey, publicKey, data, fmt, certificates: certificates ?? [], epAtt: epAtt === true };
+}
+
+function attestationCertificates(attStmt: ReadonlyMap<Key, Value>): X509Certificate[] | undefined {
+  const x5c = attStmt.get('x5c');
+  if (x5c === undefined) return undefined;
+  return (x5c as readonly Uint8Array[]).map((der) => new X509Certificate(der));
+}
+
+/** Under the leaf's key, or, for self attestation, the credential's own. */
+function verifyAttestation(
+  leaf: X509Certificate | undefined,
+  own: PublicKey,
+  signed: Uint8Array,
+  signature: Value | undefined,
+): void {
+  if (!(signature instanceof Uint8Array)) throw new Error('no attestation signature');
+  const fits = leaf ? verify('sha256', signed, leaf.publicKey, signature) : own.verify(signed, signature);
+  if (!fits) throw new Error('attestation signature does not verify');
 }
 
 export interface Assertion {
@@ -227,7 +297,7 @@ export function verifyAssertion(
   response: Response,
   rpId: string,
   clientDataHash: Uint8Array,
-  publicKeyOf: (credentialId: Uint8Array) => KeyObject | undefined,
+  publicKeyOf: (credentialId: Uint8Array) => PublicKey | undefined,
 ): Assertion {
   if (response.status !== 0) throw new Error(`status 0x${response.status.toString(16)}`);
   const {
@@ -246,7 +316,7 @@ export function verifyAssertion(
   const data = parseAuthenticatorData(authData);
   if (Buffer.compare(data.rpIdHash, sha256(rpId)) !== 0) throw new Error('another relying party');
   const publicKey = publicKeyOf(credentialId);
-  if (!publicKey || !verify('sha256', Buffer.concat([authData, clientDataHash]), publicKey, signature)) {
+  if (!publicKey?.verify(Buffer.concat([authData, clientDataHash]), signature)) {
     throw new Error('assertion signature does not verify');
   }
   if (user !== undefined && !(user instanceof Map)) throw new Error('user is not a map');
@@ -303,8 +373,8 @@ export function verifyU2fRegistration(data: Uint8Array, challenge: Uint8Array, a
   if (!verify('sha256', signed, certificate.publicKey, signature)) throw new Error('signature does not verify');
   const [x, y] = [point.subarray(1, 33), point.subarray(33)].map((half) => Buffer.from(half).toString('base64url'));
   if (x === undefined || y === undefined || point[0] !== 0x04) throw new Error('no point');
-  const publicKey = createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' });
-  return { keyHandle, publicKey, certificate };
+  const key = createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' });
+  return { keyHandle, publicKey: imported(-7, key, 'sha256'), certificate };
 }
 
 /** Verifies a U2F authentication response. */
@@ -312,10 +382,10 @@ export function verifyU2fAuthentication(
   data: Uint8Array,
   challenge: Uint8Array,
   application: Uint8Array,
-  publicKey: KeyObject,
+  publicKey: PublicKey,
 ) {
   const signed = Buffer.concat([application, data.subarray(0, 5), challenge]);
-  if (!verify('sha256', signed, publicKey, data.subarray(5))) throw new Error('signature does not verify');
+  if (!publicKey.verify(signed, data.subarray(5))) throw new Error('signature does not verify');
   return { presence: data[0], counter: Buffer.from(data).readUInt32BE(1) };
 }
 

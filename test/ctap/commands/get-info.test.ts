@@ -20,7 +20,7 @@ it('tells what the authenticator is and can do, canonically encoded, without ask
 });
 
 it('lists only algorithms that policy, encoding and crypto back end all know, most preferred first', async () => {
-  const key = new Key({ policy: { algorithms: [-8, -7, -257] } });
+  const key = new Key({ policy: { algorithms: [-257, -7], advertisedAlgorithms: [-8, -7, -257] } });
   const { members } = await key.send(Command.getInfo);
   expect(members.get(10)).toEqual([new Map(Object.entries({ alg: -7, type: 'public-key' }))]);
 });
