@@ -4,6 +4,7 @@
 import { concatBytes } from '@noble/hashes/utils.js';
 import { encodeAuthenticatorData } from './authenticator-data.ts';
 import type { CborMap, CborValue } from './cbor.ts';
+import { backupFlags, nextSignCount } from './credential-kind.ts';
 import type { Environment, UserEntity } from './env.ts';
 import type { AssertedCredential } from './extensions/extension.ts';
 import type { ExtendedAssertion } from './extensions/extensions.ts';
@@ -27,7 +28,9 @@ export function assertion(
 ): CborMap {
   const { rpIdHash } = credential;
   const outputs = extensions.outputs(credential);
-  const authData = encodeAuthenticatorData(rpIdHash, flags, vault.nextSignCount(), undefined, outputs);
+  const allFlags = flags | backupFlags(credential);
+  const signCount = nextSignCount(vault, credential);
+  const authData = encodeAuthenticatorData(rpIdHash, allFlags, signCount, undefined, outputs);
   return new Map<number, CborValue | undefined>([
     [
       Response.credential,

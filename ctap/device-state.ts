@@ -1,6 +1,6 @@
 // The factory state of a device: before anything was set, and after a reset. CTAP 2.1 §6.6.
 
-import type { DeviceState } from './env.ts';
+import type { CredentialKind, DeviceState } from './env.ts';
 
 /** Wrong PINs in a row, over power cycles, until only a reset helps. CTAP 2.1 §6.5.2.2. */
 export const maxPinRetries = 8;
@@ -17,7 +17,10 @@ const emptyLargeBlobArray = Uint8Array.of(
 );
 
 /** A device as it leaves the factory, with secrets of its own. */
-export function factoryDeviceState(randomBytes: (length: number) => Uint8Array): DeviceState {
+export function factoryDeviceState(
+  randomBytes: (length: number) => Uint8Array,
+  credentialKind: CredentialKind = 'device-bound',
+): DeviceState {
   return {
     credentialIdKey: randomBytes(32),
     pin: null,
@@ -34,5 +37,6 @@ export function factoryDeviceState(randomBytes: (length: number) => Uint8Array):
     persistentPinUvAuthToken: null,
     deviceIdentifier: randomBytes(16),
     credentialStoreState: randomBytes(16),
+    credentialKind,
   };
 }

@@ -97,6 +97,8 @@ export interface DeviceState {
   readonly deviceIdentifier: Uint8Array;
   /** 16 bytes, behind encCredStoreState. CTAP 2.3 §6.4. */
   readonly credentialStoreState: Uint8Array;
+  /** What new credentials become; chosen when the vault is made, and not touched by a reset. */
+  readonly credentialKind: CredentialKind;
 }
 
 /**
@@ -109,7 +111,7 @@ export interface VaultTransaction {
   /** Removes a credential; without effect if there is none. */
   deleteCredential(id: Uint8Array): void;
   setDevice(change: Partial<DeviceState>): void;
-  /** Factory state: every credential gone, a fresh DeviceState. The signature counter goes on. */
+  /** Factory state: every credential gone, a fresh DeviceState of the same `credentialKind`. The signature counter goes on. */
   reset(): void;
 }
 
@@ -212,6 +214,14 @@ export interface Crypto {
   ecdhP256(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
 }
 
+/** An ES256 key that vouches for the authenticator's model, and its certificates. WebAuthn §8.2.1. */
+export interface AttestationKey {
+  /** DER, leaf first, without the root. */
+  readonly certificates: readonly Uint8Array[];
+  /** ES256: ASN.1 DER. */
+  sign(message: Uint8Array): Uint8Array;
+}
+
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
@@ -235,6 +245,10 @@ export interface Environment {
   readonly gate: UserGate;
   readonly crypto: Crypto;
   readonly clock: Clock;
+  /** For attestation with a certificate; without it there is self attestation. */
+  readonly attestation?: AttestationKey;
+  /** Its certificate names this one device. Makes the authenticator capable of enterprise attestation. */
+  readonly enterpriseAttestation?: AttestationKey;
   /** Told of what is our own fault, never of a host's bad input. Must not throw. */
   reportBug(error: unknown): void;
 }

@@ -1,6 +1,6 @@
 // The authenticator's identity, limits and timeouts: everything that is a choice and not a rule of the specification.
 
-import type { CoseAlgorithm } from './env.ts';
+import type { CoseAlgorithm, CredentialKind } from './env.ts';
 import { CoseAlg, Extension, type ExtensionName } from './wire.ts';
 
 export interface Policy {
@@ -18,6 +18,14 @@ export interface Policy {
   readonly algorithms: readonly CoseAlgorithm[];
   /** The ones that getInfo names (0x0A), most preferred first. */
   readonly advertisedAlgorithms: readonly CoseAlgorithm[];
+  /** Whether registrations bear an attestation where the client does not say; otherwise the format is `none`. */
+  readonly attestsByDefault: boolean;
+  /** RP IDs that may ask for vendor-facilitated enterprise attestation. CTAP 2.1 §7.1. */
+  readonly enterpriseRpIds: readonly string[];
+  /** What new credentials become, instead of what was chosen for the vault. */
+  readonly credentialKind: CredentialKind | undefined;
+  /** The same by RP ID, which goes before. */
+  readonly credentialKindOf: ReadonlyMap<string, CredentialKind>;
   /** How long a person may think. CTAP asks for 10 s at least; 30 s is what platforms expect. */
   readonly userPresenceTimeoutMs: number;
   /** getNextAssertion must follow within this time. CTAP 2.1 §6.3. */
@@ -46,8 +54,6 @@ export interface Policy {
   readonly maxRPIDsForSetMinPINLength: number;
   /** How often a platform tries built-in user verification before it asks for the PIN; above 0. getInfo 0x11. */
   readonly preferredPlatformUvAttempts: number;
-  /** Whether enterprise attestation can be enabled. getInfo option `ep`. */
-  readonly enterpriseAttestation: boolean;
   /** The next step of an enumeration of authenticatorCredentialManagement must follow within this time. CTAP 2.1 §6. */
   readonly enumerationTimeoutMs: number;
 }
@@ -75,6 +81,10 @@ export const defaultPolicy: Policy = Object.freeze({
   maxCredentialCountInList: 64,
   maxCredentialIdLength: 255,
   ...profiles.compatible,
+  attestsByDefault: true,
+  enterpriseRpIds: [],
+  credentialKind: undefined,
+  credentialKindOf: new Map(),
   userPresenceTimeoutMs: 30_000,
   nextAssertionTimeoutMs: 30_000,
   resetWindowMs: 10_000,
@@ -89,6 +99,5 @@ export const defaultPolicy: Policy = Object.freeze({
   maxPINLength: 63,
   maxRPIDsForSetMinPINLength: 32,
   preferredPlatformUvAttempts: 3,
-  enterpriseAttestation: false,
   enumerationTimeoutMs: 30_000,
 });

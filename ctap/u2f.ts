@@ -5,6 +5,7 @@ import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { apduData, StatusWord, type StatusWordName } from './apdu.ts';
 import { encodeAuthenticatorData } from './authenticator-data.ts';
 import { findCredential, sealCredentialId } from './credential-id.ts';
+import { nextSignCount } from './credential-kind.ts';
 import type { Environment } from './env.ts';
 import { isUsable } from './extensions/cred-protect.ts';
 import type { Policy } from './policy.ts';
@@ -90,13 +91,14 @@ export class U2f {
       thirdPartyPayment: false,
     });
     const signed = concatBytes(Uint8Array.of(0x00), application, challenge, keyHandle, publicKey);
+    const { attestation } = this.#environment;
     return concatBytes(
       Uint8Array.of(0x05),
       publicKey,
       Uint8Array.of(keyHandle.length),
       keyHandle,
-      selfSignedCertificate(crypto, keyPair),
-      crypto.sign(CoseAlg.ES256, keyPair, signed),
+      attestation?.certificates[0] ?? selfSignedCertificate(crypto, keyPair),
+      attestation?.sign(signed) ?? crypto.sign(CoseAlg.ES256, keyPair, signed),
     );
   }
 
@@ -118,7 +120,7 @@ export class U2f {
       if (!(await this.#presence.approved(`sign-in ${applicationHash}`, prompt))) return 'SW_CONDITIONS_NOT_SATISFIED';
     }
     // What U2F signs is, byte by byte, an authenticator data without extensions and a hash of client data.
-    const authData = encodeAuthenticatorData(application, enforce ? Flag.UP : 0, vault.nextSignCount());
+    const authData = encodeAuthenticatorData(application, enforce ? Flag.UP : 0, nextSignCount(vault, credential));
     const signature = crypto.sign(CoseAlg.ES256, credential, concatBytes(authData, challenge));
     return concatBytes(authData.subarray(32), signature);
   }

@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { factoryDeviceState } from '../ctap/device-state.ts';
-import type { Credential, DeviceState, RelyingParty } from '../ctap/env.ts';
+import type { Credential, CredentialKind, DeviceState, RelyingParty } from '../ctap/env.ts';
 import type { Database } from './database.ts';
 import {
   decodeCounter,
@@ -133,11 +133,11 @@ export class RecordStore {
   }
 
   /** Factory state: what is unknown in the device record goes, too; the counter stays. */
-  reset(): void {
+  reset(credentialKind: CredentialKind): void {
     for (const prefix of [keyPrefix.credential, keyPrefix.credentialIndex]) {
       for (const key of Array.from(this.#database.getKeys(allWith(prefix)))) this.#database.removeSync(key);
     }
-    this.#putDevice(factoryDeviceState(randomBytes));
+    this.#putDevice(factoryDeviceState(randomBytes, credentialKind));
   }
 
   putCounter(reserved: number): void {

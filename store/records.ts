@@ -60,6 +60,7 @@ const deviceField = {
   persistentPinUvAuthToken: 15,
   deviceIdentifier: 16,
   credentialStoreState: 17,
+  credentialKind: 18,
 } as const;
 
 const counterField = { reserved: 1 } as const;
@@ -140,6 +141,7 @@ export function encodeDevice(device: DeviceState, previous?: Uint8Array): Uint8A
     [deviceField.persistentPinUvAuthToken, device.persistentPinUvAuthToken ?? undefined],
     [deviceField.deviceIdentifier, device.deviceIdentifier],
     [deviceField.credentialStoreState, device.credentialStoreState],
+    [deviceField.credentialKind, kinds.indexOf(device.credentialKind)],
   ]);
 }
 
@@ -161,6 +163,7 @@ export function decodeDevice(record: Uint8Array): DeviceState {
     persistentPinUvAuthToken: members.optional(deviceField.persistentPinUvAuthToken, bytes) ?? null,
     deviceIdentifier: members.required(deviceField.deviceIdentifier, bytes),
     credentialStoreState: members.required(deviceField.credentialStoreState, bytes),
+    credentialKind: known(kinds[members.required(deviceField.credentialKind, unsigned)]),
   }));
 }
 

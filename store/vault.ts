@@ -1,7 +1,7 @@
 // The only door to store/: makes and opens a vault. Behind it nobody sees a key, a nonce or the file format.
 
 import { randomBytes } from 'node:crypto';
-import type { Credential, DeviceState, RelyingParty, Vault, VaultTransaction } from '../ctap/env.ts';
+import type { Credential, CredentialKind, DeviceState, RelyingParty, Vault, VaultTransaction } from '../ctap/env.ts';
 import { closeDatabase, createDatabase, type Database, databaseExists, openDatabase, transact } from './database.ts';
 import { decodeHeader, encodeHeader } from './header.ts';
 import { keyPrefix, RecordStore } from './record-store.ts';
@@ -36,13 +36,13 @@ export function vaultExists(directory: string): boolean {
 
 /**
  * Makes a vault in `directory` (created with mode 0700) and opens it.
- * @param options `scryptLogN` lowers the cost of the passphrase, for tests.
+ * @param options `scryptLogN` lowers the cost of the passphrase, for tests; `credentialKind` is `device-bound` unless given.
  * @throws VaultError `exists`, `full`, `read-only`, `no-access`, `io`.
  */
 export async function createVault(
   directory: string,
   unlock: Unlock,
-  options: { readonly scryptLogN?: number } = {},
+  options: { readonly scryptLogN?: number; readonly credentialKind?: CredentialKind } = {},
 ): Promise<OpenVault> {
   if (vaultExists(directory)) throw new VaultError('exists', `there is a vault in ${directory} already`);
   const rootKey = randomBytes(32);
@@ -53,7 +53,7 @@ export async function createVault(
   await createDatabase(directory, (database) => {
     for (const key of headerKeys) database.lmdb.putSync(key, header);
     const records = new RecordStore(database, keys);
-    records.reset();
+    records.reset(options.credentialKind ?? 'device-bound');
     records.putCounter(0);
   });
   const { database } = openDatabase(directory);
@@ -182,7 +182,7 @@ class StoredVault implements OpenVault {
       reset: () => {
         // All pages of the vault are copied and freed, far fewer than its records.
         changes += 1 + Math.ceil(this.#records.credentialCount() / 8);
-        writes.push((records) => records.reset());
+        writes.push((records) => records.reset(records.device.credentialKind));
       },
     });
     // The caller goes on first: nothing is to be seen of the change until the promise resolves.

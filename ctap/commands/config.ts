@@ -4,8 +4,8 @@
 import { concatBytes } from '@noble/hashes/utils.js';
 import type { Call } from '../call.ts';
 import { bytes, map, unsigned } from '../cbor.ts';
+import type { Environment } from '../env.ts';
 import { authorize, isProtected } from '../pin-uv-auth.ts';
-import type { Policy } from '../policy.ts';
 import { setMinPinLength } from '../set-min-pin-length.ts';
 import { CtapError } from '../status.ts';
 import { Command, Permission, ConfigRequest as Request, ConfigSubCommand as SubCommand } from '../wire.ts';
@@ -23,9 +23,9 @@ const subCommands: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 ]);
 
 /** The numbers of the subcommands that this key knows, as in getInfo 0x1F. */
-export function configSubCommands(policy: Policy): readonly number[] {
+export function configSubCommands({ enterpriseAttestation }: Environment): readonly number[] {
   return [...subCommands.keys()].filter(
-    (subCommand) => subCommand !== SubCommand.enableEnterpriseAttestation || policy.enterpriseAttestation,
+    (subCommand) => subCommand !== SubCommand.enableEnterpriseAttestation || enterpriseAttestation !== undefined,
   );
 }
 
@@ -34,14 +34,14 @@ export function configSubCommands(policy: Policy): readonly number[] {
  *   for all commands (docs/spec-decisions.md); PUAT_REQUIRED, PIN_AUTH_INVALID; as the subcommands say.
  */
 export async function config(call: Call): Promise<undefined> {
-  const { environment, parameters, policy } = call;
+  const { environment, parameters } = call;
   const { alwaysUv } = environment.vault.device;
   const subCommand = parameters.required(Request.subCommand, unsigned);
   const pinUvAuthParam = parameters.optional(Request.pinUvAuthParam, bytes);
   const pinUvAuthProtocol = parameters.optional(Request.pinUvAuthProtocol, unsigned);
   parameters.optional(Request.subCommandParams, map);
   // Step 2.
-  const handler = configSubCommands(policy).includes(subCommand) ? subCommands.get(subCommand) : undefined;
+  const handler = configSubCommands(environment).includes(subCommand) ? subCommands.get(subCommand) : undefined;
   if (!handler) throw new CtapError('INVALID_PARAMETER');
   // Step 3: where nothing can verify anybody, alwaysUv can at least be switched off again.
   const isWayOut = subCommand === SubCommand.toggleAlwaysUv && alwaysUv && !isProtected(call);

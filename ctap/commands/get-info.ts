@@ -1,6 +1,7 @@
 // authenticatorGetInfo (0x04): what this authenticator is and can do. CTAP 2.1 §6.4; members 0x16 and above: CTAP 2.2
 // and 2.3 §6.4.
 
+import { attestationFormats } from '../attestation.ts';
 import type { Call } from '../call.ts';
 import type { CborMap, CborValue } from '../cbor.ts';
 import { advertisedAlgorithms } from '../cose.ts';
@@ -46,17 +47,19 @@ export function getInfo(call: Call): CborMap {
     [GetInfoResponse.preferredPlatformUvAttempts, gate.canVerify ? policy.preferredPlatformUvAttempts : undefined],
     [GetInfoResponse.uvModality, gate.canVerify ? UserVerify.presenceInternal : undefined],
     [GetInfoResponse.remainingDiscoverableCredentials, Math.max(remaining, 0)],
+    // `none` goes without saying.
+    [GetInfoResponse.attestationFormats, attestationFormats(policy, environment).filter((name) => name !== 'none')],
     [GetInfoResponse.longTouchForReset, device.longTouchForReset],
     [GetInfoResponse.encIdentifier, encIdentifier],
     [GetInfoResponse.pinComplexityPolicy, device.pinComplexityPolicy],
     [GetInfoResponse.maxPINLength, policy.maxPINLength],
     [GetInfoResponse.encCredStoreState, encCredStoreState],
-    [GetInfoResponse.authenticatorConfigCommands, configSubCommands(policy)],
+    [GetInfoResponse.authenticatorConfigCommands, configSubCommands(environment)],
   ]);
 }
 
 /** CTAP 2.1 §6.4, the table of options; absent means not supported. */
-function options({ environment, policy }: Call): CborMap {
+function options({ environment }: Call): CborMap {
   const { gate, vault } = environment;
   const { alwaysUv, enterpriseAttestation, pin } = vault.device;
   const ifVerifying = gate.canVerify ? true : undefined;
@@ -72,7 +75,7 @@ function options({ environment, policy }: Call): CborMap {
     ['authnrCfg', true],
     ['uvAcfg', ifVerifying],
     ['setMinPINLength', true],
-    ['ep', policy.enterpriseAttestation ? enterpriseAttestation : undefined],
+    ['ep', environment.enterpriseAttestation ? enterpriseAttestation : undefined],
     ['credMgmt', true],
     ['perCredMgmtRO', true],
     ['largeBlobs', true],

@@ -2,7 +2,12 @@
 // step numbers the comments bear.
 
 import { utf8ToBytes } from '@noble/hashes/utils.js';
-import { attestationStatement, chooseAttestationFormat } from '../attestation.ts';
+import {
+  attestationFormats,
+  attestationStatement,
+  chooseAttestationFormat,
+  grantsEnterpriseAttestation,
+} from '../attestation.ts';
 import { encodeAuthenticatorData } from '../authenticator-data.ts';
 import type { Call } from '../call.ts';
 import * as cbor from '../cbor.ts';
@@ -14,6 +19,7 @@ import {
   sealCredentialId,
   sealedCredRandom,
 } from '../credential-id.ts';
+import { backupFlags, kindOfNewCredential, nextSignCount } from '../credential-kind.ts';
 import type { CoseAlgorithm, Credential } from '../env.ts';
 import { isUsable } from '../extensions/cred-protect.ts';
 import { extendCreation, readExtensions } from '../extensions/extensions.ts';
@@ -53,8 +59,8 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
   if (request.rk && !uv && !proof && isProtected(call)) {
     throw new CtapError(vault.device.pin ? 'PUAT_REQUIRED' : 'OPERATION_DENIED');
   }
-  // Step 9: not capable of enterprise attestation.
-  if (request.enterpriseAttestation !== undefined) throw new CtapError('INVALID_PARAMETER');
+  // Step 9.
+  const isEnterprise = grantsEnterpriseAttestation(call, request.enterpriseAttestation, rpId);
   // Steps 10 and 11.
   const userName = user.name ?? user.displayName;
   const prompt = { kind: 'register', rpId, ...(userName !== undefined && { userName }) } as const;
@@ -81,7 +87,7 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
     rpIdHash,
     algorithm,
     ...keyPair,
-    kind: 'device-bound',
+    kind: kindOfNewCredential(policy, vault, rpId),
     ...extensions.attributes,
   } as const satisfies SealedSource;
   const id = request.rk ? randomCredentialId(crypto) : sealCredentialId(crypto, vault.device.credentialIdKey, source);
@@ -91,11 +97,18 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
     : sealedCredRandom(crypto, keyPair.privateKey);
   // Steps 15 and 19.
   const attested = { aaguid: policy.aaguid, credentialId: id, coseKey: coseKey(algorithm, keyPair.publicKey) };
-  const flags = Flag.UP | uvFlag(verification);
+  const flags = Flag.UP | uvFlag(verification) | backupFlags(source);
   const outputs = extensions.outputs(credRandom);
-  const authData = encodeAuthenticatorData(rpIdHash, flags, vault.nextSignCount(), attested, outputs);
-  const fmt = chooseAttestationFormat(request.attestationFormatsPreference);
-  const attStmt = attestationStatement(fmt, crypto, algorithm, keyPair, authData, clientDataHash);
+  const authData = encodeAuthenticatorData(rpIdHash, flags, nextSignCount(vault, source), attested, outputs);
+  const formats = attestationFormats(policy, call.environment);
+  const fmt = chooseAttestationFormat(formats, request.attestationFormatsPreference, algorithm, isEnterprise);
+  const attestationKey = isEnterprise ? call.environment.enterpriseAttestation : call.environment.attestation;
+  const attStmt = attestationStatement(fmt, call.environment, attestationKey, {
+    ...source,
+    id,
+    authData,
+    clientDataHash,
+  });
 
   if (request.rk) {
     const { rpName } = request;
@@ -119,6 +132,7 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
     [Response.authData, authData],
     [Response.attStmt, attStmt],
     [Response.largeBlobKey, extensions.attributes.largeBlobKey],
+    [Response.epAtt, isEnterprise && fmt !== 'none' ? true : undefined],
   ]);
 }
 

@@ -93,7 +93,7 @@ export class FakeVault implements Vault {
       },
       reset: () => {
         credentials.clear();
-        device = factoryDeviceState(this.#random);
+        device = factoryDeviceState(this.#random, device.credentialKind);
       },
     });
     await Promise.resolve();

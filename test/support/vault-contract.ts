@@ -183,7 +183,8 @@ export function vaultContract(name: string, makeVault: () => Promise<VaultUnderT
         longTouchForReset: true,
         largeBlobArray: new Uint8Array(1000).fill(3),
         persistentPinUvAuthToken: new Uint8Array(32).fill(4),
-      };
+        credentialKind: 'synced',
+      } as const;
       await vault.update((tx) => tx.setDevice(change));
       expect(vault.device).toEqual({ credentialIdKey, deviceIdentifier, credentialStoreState, ...change });
       await vault.update((tx) => tx.setDevice({ pin: null, persistentPinUvAuthToken: null }));
@@ -204,11 +205,13 @@ export function vaultContract(name: string, makeVault: () => Promise<VaultUnderT
       expect(states[4]).toEqual(states[3]);
     });
 
-    it('forgets everything in a reset but the signature count', async () => {
+    it('forgets everything in a reset but the signature count and the kind of its credentials', async () => {
       await put(sampleCredential(1));
+      await vault.update((tx) => tx.setDevice({ credentialKind: 'synced' }));
       const { credentialIdKey } = vault.device;
       const count = vault.nextSignCount();
       await vault.update((tx) => tx.reset());
+      expect(vault.device.credentialKind).toBe('synced');
       expect(vault.credential(sampleCredential(1).id)).toBeUndefined();
       expect(vault.credentialsOf(new Uint8Array(32).fill(0xaa))).toEqual([]);
       expect(vault.device.credentialIdKey).toHaveLength(32);

@@ -15,6 +15,7 @@ it('tells what the authenticator is and can do, canonically encoded, without ask
     9: ['usb'],
     10: [new Map(Object.entries({ alg: -7, type: 'public-key' }))],
     14: 1,
+    22: ['packed'],
   });
   expect(key.gate.prompts).toEqual([]);
 });
