@@ -6,11 +6,11 @@ import {
   createCipheriv,
   createDecipheriv,
   createECDH,
-  createHash,
   createHmac,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
+  hash,
   hkdfSync,
   type KeyObject,
   randomBytes,
@@ -48,7 +48,7 @@ export function createOpensslCrypto(): Crypto & { forget(): void } {
   const portable = createNobleCrypto();
   return {
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
-    sha256: (data) => new Uint8Array(createHash('sha256').update(data).digest()),
+    sha256: (data) => new Uint8Array(hash('sha256', data, 'buffer')),
     hmacSha256: (key, data) => new Uint8Array(createHmac('sha256', key).update(data).digest()),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
     algorithms: portable.algorithms,

@@ -159,4 +159,18 @@ describe('CANCEL', () => {
     expect((await response).status).toBe(Status.KEEPALIVE_CANCEL);
     expect((await key.getAssertion()).status).toBe(Status.NO_CREDENTIALS);
   });
+
+  it('after the approval, but before the commit, stores nothing', async () => {
+    const key = new Key();
+    const controller = new AbortController();
+    const { crypto } = key.environment;
+    const { generateKeyPair } = crypto;
+    crypto.generateKeyPair = (algorithm) => {
+      controller.abort();
+      return generateKeyPair(algorithm);
+    };
+    const response = await key.makeCredential({ 7: map({ rk: true }) }, key.context(1, controller.signal));
+    expect(response.status).toBe(Status.KEEPALIVE_CANCEL);
+    expect((await key.getAssertion()).status).toBe(Status.NO_CREDENTIALS);
+  });
 });
