@@ -9,15 +9,35 @@ import { exitCode, UserError } from './errors.ts';
  * @throws UserError
  */
 export function ensurePrivateDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const found = lstatSync(path);
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UserError(`cannot make the folder ${path}: ${(error as Error).message}`, hint, exitCode.usage);
+  }
+  if ((ownMode(path) ?? 0) & 0o077) chmodSync(path, 0o700);
+}
+
+/**
+ * Whether `path` is there and may be believed: what a socket in it says, and what is told to that socket, stays with
+ * this user.
+ * @throws UserError if others can put something into it
+ */
+export function isPrivateDirectory(path: string): boolean {
+  const mode = ownMode(path);
+  if (mode === undefined) return false;
+  if (mode & 0o022) throw new UserError(`other users may write to ${path}`, `\`chmod 700\` it`, exitCode.usage);
+  return true;
+}
+
+const hint = 'set XDG_RUNTIME_DIR to a folder of your own, or remove it';
+
+/** The mode of a folder of this user's; undefined if it is not there. @throws UserError if it is something else */
+function ownMode(path: string): number | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return undefined;
   const uid = process.getuid?.();
   if (!found.isDirectory() || (uid !== undefined && found.uid !== uid)) {
-    throw new UserError(
-      `${path} is not a folder of this user`,
-      'set XDG_RUNTIME_DIR to a folder of your own, or remove it',
-      exitCode.usage,
-    );
+    throw new UserError(`${path} is not a folder of this user`, hint, exitCode.usage);
   }
-  if ((found.mode & 0o077) !== 0) chmodSync(path, 0o700);
+  return found.mode;
 }

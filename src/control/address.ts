@@ -3,11 +3,19 @@
 import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { maxSocketPathBytes } from '../../hid/transports/unix-socket.ts';
 import { runtimeDirectory } from '../config.ts';
+import { exitCode, UserError } from '../errors.ts';
 
-/** Short, since a Unix socket's path has 107 bytes at the most. */
+/** @throws UserError if no socket can have this path: cut short, it would be that of another vault. */
 export function controlSocketPath(vaultDirectory: string): string {
-  return join(runtimeDirectory(), `control-${vaultTag(vaultDirectory)}.sock`);
+  const path = join(runtimeDirectory(), `control-${vaultTag(vaultDirectory)}.sock`);
+  if (Buffer.byteLength(path) <= maxSocketPathBytes) return path;
+  throw new UserError(
+    `expected the path of a socket of at most ${maxSocketPathBytes} bytes, got ${path}`,
+    'set XDG_RUNTIME_DIR to a folder with a shorter name',
+    exitCode.usage,
+  );
 }
 
 /** Eight hexadecimal digits that stand for a vault's place; the same through any link that leads there. */

@@ -1,7 +1,10 @@
 // The command line's end of the control socket: KeyOperations of a daemon, and what only a daemon can do.
 
 import { type ClientRequest, request } from 'node:http';
+import { dirname } from 'node:path';
+import { errorCode } from '../../hid/transports/unix-socket.ts';
 import { type ExitCode, exitCode, UserError } from '../errors.ts';
+import { isPrivateDirectory } from '../private-directory.ts';
 import type {
   CredentialDetails,
   CredentialList,
@@ -12,6 +15,9 @@ import type {
 } from './operations.ts';
 import type { DaemonStatus, ScriptedMode } from './protocol.ts';
 
+/** A daemon is busy for moments only; one that was suspended answers nothing. */
+const statusTimeoutMs = 5000;
+
 export class ControlClient implements KeyOperations {
   readonly #path: string;
 
@@ -19,12 +25,16 @@ export class ControlClient implements KeyOperations {
     this.#path = socketPath;
   }
 
-  /** What the daemon says of itself; undefined if none answers on this socket. */
+  /**
+   * What the daemon says of itself; undefined if none answers on this socket.
+   * @throws UserError if the socket is not to be trusted, or its daemon does not answer
+   */
   async status(): Promise<DaemonStatus | undefined> {
+    if (!isPrivateDirectory(dirname(this.#path))) return undefined;
     try {
-      return await this.#call('GET', '/status');
+      return await this.#call('GET', '/status', undefined, statusTimeoutMs);
     } catch (error) {
-      if (isAbsence(error)) return undefined;
+      if (error instanceof DaemonLost && error.isAbsence) return undefined;
       throw error;
     }
   }
@@ -68,25 +78,54 @@ export class ControlClient implements KeyOperations {
 
   async close(): Promise<void> {}
 
-  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  async #call<T>(method: string, path: string, body?: unknown, timeoutMs?: number): Promise<T> {
     const { status, text } = await exchange(
       request({ socketPath: this.#path, method, path, agent: false }),
       body === undefined ? '' : JSON.stringify(body),
-    );
-    const answer = JSON.parse(text);
-    if (status === 200) return answer as T;
-    const { message, hint, exitCode: code } = answer.error as { message: string; hint?: string; exitCode: ExitCode };
+      timeoutMs,
+    ).catch((error: Error) => {
+      throw new DaemonLost(this.#path, error);
+    });
+    const answer = parse(text);
+    if (status === 200 && answer !== undefined) return answer as T;
+    const { message, hint, exitCode: code } = readFailure(answer);
     throw new UserError(message, hint, code);
   }
 }
 
-/** Nobody listens there: no socket, or one that a killed daemon left. */
-function isAbsence(error: unknown): boolean {
-  return ['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '');
+/** The daemon is not there, or went away before it answered. */
+class DaemonLost extends UserError {
+  /** Nobody listens there: no socket, or one that a killed daemon left. */
+  readonly isAbsence: boolean;
+
+  constructor(path: string, cause: Error) {
+    super(
+      `no answer from the daemon at ${path}: ${cause.message}`,
+      'see whether it still runs, and what it printed',
+      exitCode.daemon,
+    );
+    this.isAbsence = ['ENOENT', 'ECONNREFUSED'].includes(errorCode(cause) ?? '');
+  }
 }
 
-function exchange(call: ClientRequest, body: string): Promise<{ status: number; text: string }> {
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readFailure(answer: unknown): { message: string; hint?: string; exitCode: ExitCode } {
+  const { error } = (answer ?? {}) as { error?: { message: string; hint?: string; exitCode: ExitCode } };
+  return error ?? { message: "the daemon answered in words that are not passfob's", exitCode: exitCode.daemon };
+}
+
+function exchange(call: ClientRequest, body: string, timeoutMs?: number): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
+    const timer =
+      timeoutMs === undefined ? undefined : setTimeout(() => call.destroy(new Error('it does not react')), timeoutMs);
+    call.once('close', () => clearTimeout(timer));
     call.once('error', reject);
     call.once('response', (response) => {
       let text = '';

@@ -1,9 +1,10 @@
 // The daemon's end of the control socket. Whoever can open the socket owns the vault's files anyway: mode 0600 in a
 // folder of mode 0700 is the whole authentication, and no secret is given out without the passphrase.
 
-import { chmodSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
+import { errorCode, listenOnUnixSocket } from '../../hid/transports/unix-socket.ts';
 import { VaultError } from '../../store/vault.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { base64url } from '../jwk.ts';
@@ -29,8 +30,8 @@ export interface ControlServer {
 type Route = (body: unknown, id: string) => Promise<unknown>;
 
 /**
- * Listens on the Unix socket `path`. The caller has made sure that no other daemon answers there.
- * @throws UserError
+ * Listens on the Unix socket `path`. Who listens there is the one daemon of its vault.
+ * @throws UserError with exit code `daemon` if another one does
  */
 export async function startControlServer(
   path: string,
@@ -39,12 +40,14 @@ export async function startControlServer(
   log: Log,
 ): Promise<ControlServer> {
   ensurePrivateDirectory(dirname(path));
-  rmSync(path, { force: true });
   const routes = makeRoutes(operations, control);
   const server = createServer((request, response) => {
     void answer(routes, request, response, log);
   });
-  await listen(server, path);
+  await listenOnUnixSocket(server, path).catch((error: Error) => {
+    if (errorCode(error) !== 'EADDRINUSE') throw new UserError(`cannot listen on ${path}: ${error.message}`);
+    throw new UserError('another daemon serves this vault already', `it listens on ${path}`, exitCode.daemon);
+  });
   return {
     closeNow: () => rmSync(path, { force: true }),
     close: () =>
@@ -53,16 +56,6 @@ export async function startControlServer(
         server.closeAllConnections();
       }),
   };
-}
-
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new UserError(`cannot listen on ${path}: ${error.message}`)));
-    server.listen(path, () => {
-      chmodSync(path, 0o600);
-      resolve();
-    });
-  });
 }
 
 function makeRoutes(operations: KeyOperations, control: DaemonControl): ReadonlyMap<string, Route> {
@@ -94,7 +87,8 @@ async function answer(
     const result = await route(await readBody(request), id);
     send(response, 200, result ?? {});
   } catch (error) {
-    if (!(error instanceof UserError || error instanceof VaultError))
+    // Half a request is from a client that went away.
+    if (!(error instanceof UserError || error instanceof VaultError) && request.complete)
       log.error(`control: ${error instanceof Error ? error.stack : String(error)}`);
     send(response, error instanceof UserError ? 400 : 500, { error: describe(error) });
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,8 +74,17 @@ describe('SocketTransport on a Unix socket', () => {
     const nowhere = join(folder, 'missing', 'key.sock');
     await expect(new SocketTransport({ kind: 'unix', path: nowhere }).open(ignore)).rejects.toMatchObject({
       name: 'TransportError',
-      message: expect.stringContaining(`cannot listen on socket:${nowhere}: `),
+      message: `cannot listen on socket:${nowhere}: there is no such folder`,
     });
+  });
+
+  it('refuses a path that the system would cut short', async () => {
+    const long = join(folder, 'x'.repeat(120));
+    await expect(new SocketTransport({ kind: 'unix', path: long }).open(ignore)).rejects.toMatchObject({
+      name: 'TransportError',
+      message: expect.stringContaining('the path has more than'),
+    });
+    expect(readdirSync(folder)).toEqual([]);
   });
 });
 

@@ -1,0 +1,68 @@
+// Listening on a Unix socket that only its owner may open, in the place of one that a dead process left behind.
+
+import { existsSync, lstatSync, rmSync } from 'node:fs';
+import { connect, type ListenOptions, type Server } from 'node:net';
+import { dirname } from 'node:path';
+
+/** Bytes of a path that fit a `sockaddr_un`. Longer ones are cut short by some versions of Node, without a word. */
+export const maxSocketPathBytes = process.platform === 'linux' ? 107 : 103;
+
+/**
+ * Resolves when `server` listens on `path`, mode 0600 from the file's first moment.
+ * @throws Error with the system's `code`; EADDRINUSE if somebody answers there, or if it is not a socket.
+ */
+export async function listenOnUnixSocket(server: Server, path: string): Promise<void> {
+  if (Buffer.byteLength(path) > maxSocketPathBytes) {
+    throw systemError('ENAMETOOLONG', `the path has more than ${maxSocketPathBytes} bytes`);
+  }
+  // The system's own words for it are "permission denied".
+  if (!existsSync(dirname(path))) throw systemError('ENOENT', 'there is no such folder');
+  try {
+    await listen(server, { path });
+  } catch (error) {
+    if (errorCode(error) !== 'EADDRINUSE' || !(await isAbandoned(path))) throw error;
+    rmSync(path, { force: true });
+    await listen(server, { path });
+  }
+}
+
+/** Resolves when `server` listens. @throws Error with the system's `code` */
+export function listen(server: Server, options: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      // A connection that could not be accepted is lost; the server goes on.
+      server.on('error', () => undefined);
+      resolve();
+    });
+    // The socket is bound before `listen` returns.
+    const umask = process.umask(0o177);
+    try {
+      server.listen(options);
+    } finally {
+      process.umask(umask);
+    }
+  });
+}
+
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+/** A socket that plainly refuses: any other answer may come from an owner that lives. */
+function isAbandoned(path: string): Promise<boolean> {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once('error', (error) => resolve(errorCode(error) === 'ECONNREFUSED'));
+  });
+}
+
+function systemError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
