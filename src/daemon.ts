@@ -64,6 +64,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   );
   const startedAt = new Date().toISOString();
   let control: ControlServer | undefined;
+  const inTurn = oneByOne();
+  let isStopped = false;
 
   const daemon: Daemon = {
     status: () => ({
@@ -76,16 +78,31 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       transports: options.transports.map((transport) => transport.name),
       consent: options.consent,
     }),
-    async replug() {
-      await Promise.all(devices.map((each) => each.close()));
-      authenticator.powerCycle();
-      for (const each of devices) await each.open();
-      log.info('replugged');
-    },
-    async stop() {
-      await Promise.all(devices.map((each) => each.close()));
-      await control?.close();
-      await vault.close();
+    replug: () =>
+      inTurn(async () => {
+        await Promise.all(devices.map((each) => each.close()));
+        authenticator.powerCycle();
+        for (const each of devices) {
+          if (isStopped) throw new UserError('the daemon is being stopped', undefined, exitCode.daemon);
+          await each.open().catch((error: Error) => {
+            // There is no key without its device.
+            options.onTransportError(each.transport, error);
+            throw new UserError(
+              `the key could not be plugged in again: ${error.message}`,
+              undefined,
+              exitCode.transport,
+            );
+          });
+        }
+        log.info('replugged');
+      }),
+    stop() {
+      isStopped = true;
+      return inTurn(async () => {
+        await Promise.all(devices.map((each) => each.close()));
+        await control?.close();
+        await vault.close();
+      });
     },
     stopNow() {
       for (const each of devices) each.closeNow();
@@ -114,6 +131,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     throw error;
   }
   return daemon;
+}
+
+/** Runs what it is given one after the other: a device that is being unplugged cannot be plugged in. */
+function oneByOne(): (act: () => Promise<void>) => Promise<void> {
+  let last = Promise.resolve();
+  return (act) => {
+    const turn = last.then(act);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
 }
 
 /** The authenticator on a vault, with the real clock and cryptography, and what the operations need of it. */
