@@ -401,14 +401,12 @@ export interface Agreement {
   authenticate(message: Uint8Array): Uint8Array;
 }
 
-/** encapsulate. CTAP 2.1 §6.5.6, §6.5.7. @param scalar the platform's private key, for vectors. */
-export function agree(protocol: 1 | 2, peer: ReadonlyMap<Key, Value>, scalar?: Uint8Array): Agreement {
+/** encapsulate. CTAP 2.1 §6.5.6, §6.5.7. */
+export function agree(protocol: 1 | 2, peer: ReadonlyMap<Key, Value>): Agreement {
   const point = (key: ReadonlyMap<Key, Value>) =>
     Buffer.concat([Buffer.of(4), key.get(-2) as Uint8Array, key.get(-3) as Uint8Array]);
   const ecdh = createECDH('prime256v1');
-  if (scalar) ecdh.setPrivateKey(scalar);
-  else ecdh.generateKeys();
-  const own = ecdh.getPublicKey();
+  const own = ecdh.generateKeys();
   const z = ecdh.computeSecret(point(peer));
   const derive = (info: string) => Buffer.from(hkdfSync('sha256', z, Buffer.alloc(32), info, 32));
   const [hmacKey, aesKey] =
