@@ -65,6 +65,11 @@ export function chooseAttestationFormat(
   return isEnterprise ? 'packed' : (possible[0] ?? 'none');
 }
 
+/** The AAGUID of a registration. U2F knows no models, and relying parties insist on zeros. docs/spec-decisions.md. */
+export function attestedAaguid(format: AttestationFormat, policy: Policy): Uint8Array {
+  return format === 'fido-u2f' ? new Uint8Array(16) : policy.aaguid;
+}
+
 /** The attStmt map: signed under the certificate of `key`, or else, as self attestation, by the credential itself. */
 export function attestationStatement(
   format: AttestationFormat,

@@ -3,11 +3,23 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { CredentialKind } from '../ctap/env.ts';
+import { type Profile, profiles } from '../ctap/policy.ts';
 import { exitCode, UserError } from './errors.ts';
 import { type LogLevel, logLevels } from './log.ts';
 
 export const consentModes = ['ask', 'always', 'never', 'scripted'] as const;
 export type ConsentMode = (typeof consentModes)[number];
+
+export const attestationModes = ['self', 'certificate', 'none'] as const;
+export type AttestationMode = (typeof attestationModes)[number];
+
+export const credentialKinds: readonly CredentialKind[] = ['device-bound', 'synced'];
+
+/** What is particular about one relying party. */
+export interface RelyingPartySettings {
+  readonly credentialKind: CredentialKind;
+}
 
 export interface Config {
   /** Absolute. */
@@ -17,6 +29,14 @@ export interface Config {
   readonly transports: readonly string[];
   readonly consent: ConsentMode;
   readonly logLevel: LogLevel;
+  readonly profile: Profile;
+  readonly attestation: AttestationMode;
+  /** Undefined: as the vault was made. */
+  readonly credentialKind: CredentialKind | undefined;
+  /** By RP ID. */
+  readonly relyingParties: Readonly<Record<string, RelyingPartySettings>>;
+  /** The RP IDs that may ask for vendor-facilitated enterprise attestation; undefined: there is no such attestation. */
+  readonly enterprise: { readonly rpIds: readonly string[] } | undefined;
 }
 
 /** What flags, environment and file may each set; all of it text as a person wrote it. */
@@ -26,6 +46,12 @@ export interface Settings {
   readonly transport?: readonly string[] | undefined;
   readonly consent?: string | undefined;
   readonly logLevel?: string | undefined;
+  readonly profile?: string | undefined;
+  readonly attestation?: string | undefined;
+  readonly credentialKind?: string | undefined;
+  /** In the file only, like `enterprise`. */
+  readonly relyingParties?: Config['relyingParties'] | undefined;
+  readonly enterprise?: Config['enterprise'];
 }
 
 export interface Surroundings {
@@ -45,7 +71,17 @@ export function loadConfig(flags: Settings, surroundings: Surroundings = here): 
     transports: pick('transport') ?? ['auto'],
     consent: oneOf('consent', consentModes, pick('consent') ?? 'ask'),
     logLevel: oneOf('log level', logLevels, pick('logLevel') ?? 'info'),
+    profile: oneOf('profile', Object.keys(profiles) as Profile[], pick('profile') ?? 'compatible'),
+    attestation: oneOf('attestation', attestationModes, pick('attestation') ?? 'self'),
+    credentialKind: credentialKindOf(pick('credentialKind')),
+    relyingParties: pick('relyingParties') ?? {},
+    enterprise: pick('enterprise'),
   });
+}
+
+/** @throws UserError if a text is no kind of credential. */
+export function credentialKindOf(text: string | undefined): CredentialKind | undefined {
+  return text === undefined ? undefined : oneOf('kind of credentials', credentialKinds, text);
 }
 
 /** Where sockets live: `$XDG_RUNTIME_DIR/passfob`, or a folder of this user's own where there is none. */
@@ -69,6 +105,9 @@ function fromEnvironment(env: Surroundings['env']): Settings {
     transport: env['PASSFOB_TRANSPORT']?.split(/\s+/).filter(Boolean),
     consent: env['PASSFOB_CONSENT'],
     logLevel: env['PASSFOB_LOG_LEVEL'],
+    profile: env['PASSFOB_PROFILE'],
+    attestation: env['PASSFOB_ATTESTATION'],
+    credentialKind: env['PASSFOB_CREDENTIAL_KIND'],
   };
 }
 
@@ -91,31 +130,60 @@ function parse(path: string, text: string): unknown {
   }
 }
 
+interface FileKey {
+  fits(value: unknown): boolean;
+  readonly expected: string;
+}
+
+const text: FileKey = { fits: isText, expected: 'a text that is not empty' };
+
 const fileKeys = {
-  vault: isText,
-  passphraseFile: isText,
-  transport: (value: unknown) => Array.isArray(value) && value.length > 0 && value.every(isText),
-  consent: isText,
-  logLevel: isText,
-} as const satisfies Record<keyof Settings, (value: unknown) => boolean>;
+  vault: text,
+  passphraseFile: text,
+  transport: { fits: (value) => isTexts(value) && value.length > 0, expected: 'an array of texts' },
+  consent: text,
+  logLevel: text,
+  profile: text,
+  attestation: text,
+  credentialKind: text,
+  relyingParties: {
+    fits: (value) => isObject(value) && Object.values(value).every(isRelyingPartySettings),
+    expected: 'like {"example.com": {"credentialKind": "synced"}}, with kinds device-bound and synced',
+  },
+  enterprise: {
+    fits: (value) => isObject(value) && Object.keys(value).join() === 'rpIds' && isTexts(value['rpIds']),
+    expected: 'like {"rpIds": ["example.com"]}',
+  },
+} as const satisfies Record<keyof Settings, FileKey>;
 
 function checkFile(path: string, value: unknown): Settings {
   const refuse = (what: string): never => {
     throw new UserError(`${path}: ${what}`, `known settings: ${Object.keys(fileKeys).join(', ')}`, exitCode.usage);
   };
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse('expected a JSON object');
+  if (!isObject(value)) return refuse('expected a JSON object');
   for (const [key, member] of Object.entries(value)) {
-    const fits = Object.hasOwn(fileKeys, key) ? fileKeys[key as keyof Settings] : undefined;
-    if (!fits) return refuse(`unknown setting "${key}"`);
-    if (!fits(member)) {
-      return refuse(`"${key}" must be ${key === 'transport' ? 'an array of texts' : 'a text that is not empty'}`);
-    }
+    const known: FileKey | undefined = Object.hasOwn(fileKeys, key) ? fileKeys[key as keyof Settings] : undefined;
+    if (!known) return refuse(`unknown setting "${key}"`);
+    if (!known.fits(member)) return refuse(`"${key}" must be ${known.expected}`);
   }
   return value;
 }
 
-function isText(value: unknown): boolean {
+function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(isText);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isRelyingPartySettings(value: unknown): boolean {
+  if (!isObject(value) || Object.keys(value).join() !== 'credentialKind') return false;
+  return credentialKinds.some((kind) => kind === value['credentialKind']);
 }
 
 function oneOf<T extends string>(name: string, allowed: readonly T[], value: string): T {

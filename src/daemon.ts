@@ -15,6 +15,7 @@ import { type Device, LocalOperations } from './control/local-operations.ts';
 import type { DaemonStatus } from './control/protocol.ts';
 import { type ControlServer, startControlServer } from './control/server.ts';
 import { exitCode, UserError } from './errors.ts';
+import type { KeySetup } from './key-setup.ts';
 import type { Log } from './log.ts';
 import { createOpensslCrypto } from './openssl.ts';
 import { version, versionParts } from './version.ts';
@@ -25,6 +26,8 @@ export interface DaemonOptions {
   readonly transports: readonly HidTransport[];
   readonly gate: UserGate;
   readonly consent: ConsentMode;
+  /** As the configuration has it; without it the default policy and self attestation. */
+  readonly setup?: KeySetup;
   readonly log: Log;
   /** Where the control socket goes; none for a throw-away key. */
   readonly controlSocket?: string;
@@ -45,7 +48,13 @@ export interface Daemon {
 /** Resolves when hosts can see every device and the control socket answers; otherwise nothing is left behind. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { vault, log } = options;
-  const { authenticator, device } = createDevice(vault, logged(options.gate, log), log, () => daemon.replug());
+  const { authenticator, device } = createDevice(
+    vault,
+    logged(options.gate, log),
+    log,
+    () => daemon.replug(),
+    options.setup,
+  );
   const lock = new ProcessingLock();
   const devices = options.transports.map(
     (transport) =>
@@ -149,10 +158,11 @@ export function createDevice(
   gate: UserGate,
   log: Log,
   replug: (() => Promise<void>) | undefined,
+  { policy, ...attestationKeys }: KeySetup = { policy: defaultPolicy },
 ): { authenticator: Authenticator; device: Device } {
-  const policy = defaultPolicy;
   const authenticator = new Authenticator(
     {
+      ...attestationKeys,
       vault,
       gate: withDeadline(gate, policy.userPresenceTimeoutMs),
       crypto: createOpensslCrypto(),

@@ -5,6 +5,7 @@ import { utf8ToBytes } from '@noble/hashes/utils.js';
 import {
   attestationFormats,
   attestationStatement,
+  attestedAaguid,
   chooseAttestationFormat,
   grantsEnterpriseAttestation,
 } from '../attestation.ts';
@@ -96,12 +97,13 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
     ? { withUV: crypto.randomBytes(32), withoutUV: crypto.randomBytes(32) }
     : sealedCredRandom(crypto, keyPair.privateKey);
   // Steps 15 and 19.
-  const attested = { aaguid: policy.aaguid, credentialId: id, coseKey: coseKey(algorithm, keyPair.publicKey) };
+  const formats = attestationFormats(policy, call.environment);
+  const fmt = chooseAttestationFormat(formats, request.attestationFormatsPreference, algorithm, isEnterprise);
+  const aaguid = attestedAaguid(fmt, policy);
+  const attested = { aaguid, credentialId: id, coseKey: coseKey(algorithm, keyPair.publicKey) };
   const flags = Flag.UP | uvFlag(verification) | backupFlags(source);
   const outputs = extensions.outputs(credRandom);
   const authData = encodeAuthenticatorData(rpIdHash, flags, nextSignCount(vault, source), attested, outputs);
-  const formats = attestationFormats(policy, call.environment);
-  const fmt = chooseAttestationFormat(formats, request.attestationFormatsPreference, algorithm, isEnterprise);
   const attestationKey = isEnterprise ? call.environment.enterpriseAttestation : call.environment.attestation;
   const attStmt = attestationStatement(fmt, call.environment, attestationKey, {
     ...source,

@@ -11,6 +11,7 @@ import { ControlClient } from '../control/client.ts';
 import { type ScriptedMode, scriptedModes } from '../control/protocol.ts';
 import { startDaemon } from '../daemon.ts';
 import { exitCode, UserError } from '../errors.ts';
+import { keySetupOf } from '../key-setup.ts';
 import { createLog } from '../log.ts';
 import { untilStopped } from '../process-end.ts';
 import { createTransports } from '../transports.ts';
@@ -23,6 +24,8 @@ export function addDaemonCommands(program: Command): void {
     .option('--transport <how...>', 'auto, uhid, socket:PATH or tcp:HOST:PORT; repeatable (default: auto)')
     .option('--consent <mode>', 'ask, always, never or scripted (default: ask)')
     .option('--verify', 'approvals also count as user verification; with --consent always or scripted, for tests')
+    .option('--profile <profile>', 'how much the key shows of what it can do: compatible or full (default: compatible)')
+    .option('--attestation <kind>', 'how it attests registrations: self, certificate or none (default: self)')
     .option('--log-level <level>', 'silent, error, warn, info or debug (default: info)')
     .action(run);
   vaultOptions(program.command('status').description('say whether a daemon serves the vault, and how'))
@@ -63,6 +66,7 @@ async function run(flags: Settings & { verify?: boolean }): Promise<void> {
     transports,
     gate,
     consent: config.consent,
+    setup: await keySetupOf(config),
     log,
     controlSocket,
     onTransportError: (transport, error) =>

@@ -11,6 +11,7 @@ import { LocalOperations } from '../control/local-operations.ts';
 import type { KeyOperations } from '../control/operations.ts';
 import { createDevice } from '../daemon.ts';
 import { exitCode, UserError } from '../errors.ts';
+import { keySetupOf } from '../key-setup.ts';
 import { createLog } from '../log.ts';
 import { readPassphrase } from './passphrase.ts';
 
@@ -38,7 +39,8 @@ async function openLocally(config: Config): Promise<KeyOperations> {
   const passphrase = await readPassphrase(config.passphraseFile);
   const vault = await openVault(config.vaultDirectory, { passphrase });
   const log = createLog('warn', (line) => console.error(line));
-  return new LocalOperations(vault, createDevice(vault, declineAlways, log, undefined).device);
+  const setup = await keySetupOf(config);
+  return new LocalOperations(vault, createDevice(vault, declineAlways, log, undefined, setup).device);
 }
 
 /** Asked before the passphrase is. @throws UserError */

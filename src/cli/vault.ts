@@ -1,8 +1,9 @@
 // passfob vault init.
 
 import type { Command } from 'commander';
+import type { CredentialKind } from '../../ctap/env.ts';
 import { createVault, vaultExists } from '../../store/vault.ts';
-import { loadConfig, type Settings } from '../config.ts';
+import { credentialKindOf, loadConfig, type Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
@@ -11,11 +12,23 @@ import { readNewPassphrase } from './passphrase.ts';
 export function addVaultCommands(program: Command): void {
   const noun = program.command('vault').description('make the vault that keeps the credentials');
   vaultOptions(noun.command('init').description('make a new vault under a new passphrase'))
+    .option(
+      '--credentials <kind>',
+      'what sites are told of new credentials: device-bound or synced (default: device-bound)',
+    )
     .option('--json', 'print JSON')
     .action(init);
 }
 
-async function init(flags: Settings & { json?: boolean }): Promise<void> {
+/** Said when the vault is made: it decides what relying parties believe for as long as a credential lives. */
+const meaning: Readonly<Record<CredentialKind, string>> = {
+  'device-bound':
+    'Its credentials are device-bound: sites learn that they exist once, here, and see a counter that a copy would betray.',
+  synced: 'Its credentials are synced: sites learn that copies may exist, and see no counter.',
+};
+
+async function init(flags: Settings & { credentials?: string; json?: boolean }): Promise<void> {
+  const credentialKind = credentialKindOf(flags.credentials) ?? 'device-bound';
   const { vaultDirectory, passphraseFile } = loadConfig(flags);
   if (vaultExists(vaultDirectory)) {
     throw new UserError(
@@ -24,9 +37,11 @@ async function init(flags: Settings & { json?: boolean }): Promise<void> {
       exitCode.vault,
     );
   }
-  const vault = await createVault(vaultDirectory, { passphrase: await readNewPassphrase(passphraseFile) });
+  const passphrase = await readNewPassphrase(passphraseFile);
+  const vault = await createVault(vaultDirectory, { passphrase }, { credentialKind });
   await vault.close();
-  if (flags.json) return printJson({ vault: vaultDirectory });
+  if (flags.json) return printJson({ vault: vaultDirectory, credentialKind });
   console.log(`made the vault ${vaultDirectory}`);
+  console.log(meaning[credentialKind]);
   console.log('Without its passphrase nobody can open it, you neither: keep the passphrase in a safe place.');
 }

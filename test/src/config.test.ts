@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig, runtimeDirectory } from '../../src/config.ts';
 import { UserError } from '../../src/errors.ts';
+import { policyOf } from '../../src/key-setup.ts';
 
 let home: string;
 
@@ -30,6 +31,11 @@ describe('where settings come from', () => {
       transports: ['auto'],
       consent: 'ask',
       logLevel: 'info',
+      profile: 'compatible',
+      attestation: 'self',
+      credentialKind: undefined,
+      relyingParties: {},
+      enterprise: undefined,
     });
   });
 
@@ -49,6 +55,18 @@ describe('where settings come from', () => {
     expect(loadConfig({}, { env, home }).transports).toEqual(['uhid', 'tcp:127.0.0.1:7000']);
   });
 
+  test('the file says what new credentials become, everywhere and for one relying party, and who may ask for more', () => {
+    const relyingParties = { 'example.com': { credentialKind: 'synced' } };
+    const enterprise = { rpIds: ['example.com'] };
+    writeFile(JSON.stringify({ credentialKind: 'device-bound', relyingParties, enterprise, profile: 'full' }));
+    const config = loadConfig({ attestation: 'certificate' }, { env: {}, home });
+    expect(config).toMatchObject({ credentialKind: 'device-bound', relyingParties, enterprise, profile: 'full' });
+    const policy = policyOf(config);
+    expect(policy).toMatchObject({ credentialKind: 'device-bound', enterpriseRpIds: ['example.com'] });
+    expect(policy.credentialKindOf.get('example.com')).toBe('synced');
+    expect(policy.advertisedAlgorithms).toHaveLength(7);
+  });
+
   test('the result cannot be changed', () => {
     expect(Object.isFrozen(loadConfig({}, { env: {}, home }))).toBe(true);
   });
@@ -60,6 +78,12 @@ describe('what is refused', () => {
     ['{"vualt": "/x"}', 'unknown setting "vualt"'],
     ['{"toString": "/x"}', 'unknown setting "toString"'],
     ['{"transport": "uhid"}', '"transport" must be an array of texts'],
+    ['{"relyingParties": {"example.com": {"credentialKind": "copied"}}}', '"relyingParties" must be like'],
+    ['{"relyingParties": {"example.com": {}}}', '"relyingParties" must be like'],
+    ['{"enterprise": {"rpIds": "example.com"}}', '"enterprise" must be like'],
+    ['{"profile": "some"}', 'unknown profile "some"'],
+    ['{"attestation": "basic"}', 'unknown attestation "basic"'],
+    ['{"credentialKind": "copied"}', 'unknown kind of credentials "copied"'],
     ['[]', 'expected a JSON object'],
     ['{', 'is not JSON'],
   ])('the file %s', (content, message) => {

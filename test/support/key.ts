@@ -33,8 +33,8 @@ export class Key {
   /** The keepalive status that the last request chose last. */
   waitingFor: 'processing' | 'user' | undefined;
 
-  constructor(options: { crypto?: Crypto; policy?: Partial<Policy> } = {}) {
-    this.environment = fakeEnvironment(options.crypto);
+  constructor(options: { crypto?: Crypto; policy?: Partial<Policy>; environment?: Partial<FakeEnvironment> } = {}) {
+    this.environment = { ...fakeEnvironment(options.crypto), ...options.environment };
     this.policy = { ...defaultPolicy, ...options.policy };
     this.authenticator = new Authenticator(this.environment, this.policy);
   }

@@ -402,11 +402,13 @@ export interface Agreement {
 }
 
 /** encapsulate. CTAP 2.1 §6.5.6, §6.5.7. */
-export function agree(protocol: 1 | 2, peer: ReadonlyMap<Key, Value>): Agreement {
+export function agree(protocol: 1 | 2, peer: ReadonlyMap<Key, Value>, privateKey?: Uint8Array): Agreement {
   const point = (key: ReadonlyMap<Key, Value>) =>
     Buffer.concat([Buffer.of(4), key.get(-2) as Uint8Array, key.get(-3) as Uint8Array]);
   const ecdh = createECDH('prime256v1');
-  const own = ecdh.generateKeys();
+  if (privateKey) ecdh.setPrivateKey(privateKey);
+  else ecdh.generateKeys();
+  const own = ecdh.getPublicKey();
   const z = ecdh.computeSecret(point(peer));
   const derive = (info: string) => Buffer.from(hkdfSync('sha256', z, Buffer.alloc(32), info, 32));
   const [hmacKey, aesKey] =

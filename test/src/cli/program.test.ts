@@ -115,6 +115,15 @@ describe('without a vault', () => {
     expect(await home.run('replug')).toMatchObject({ code: 5 });
   });
 
+  test('vault init says what its credentials are, and takes no kind that it does not know', async () => {
+    const synced = await home.run('vault', 'init', '--credentials', 'synced');
+    expect(synced.stdout).toContain(
+      'Its credentials are synced: sites learn that copies may exist, and see no counter.',
+    );
+    const odd = await home.run('vault', 'init', '--credentials', 'copied');
+    expect(odd).toMatchObject({ code: 2, stderr: expect.stringContaining('one of: device-bound, synced') });
+  });
+
   test('vault init makes a vault that only its owner can read, once', async () => {
     expect(await home.run('vault', 'init')).toMatchObject({ code: 0, stderr: '' });
     expect(mode(home.vault)).toBe('700');
