@@ -7,7 +7,7 @@ const makeCredential = platform.request(Command.makeCredential);
 
 describe('the message envelope', () => {
   it('refuses an unknown command', async () => {
-    for (const command of [0x00, 0x03, 0x05, 0x06, 0x0e, 0x40, 0xff]) {
+    for (const command of [0x00, 0x03, 0x05, 0x09, 0x0e, 0x40, 0xff]) {
       expect((await new Key().raw(Uint8Array.of(command))).status).toBe(Status.INVALID_COMMAND);
     }
   });
