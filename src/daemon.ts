@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { Authenticator } from '../ctap/authenticator.ts';
-import type { Answer, Clock, Prompt, UserGate } from '../ctap/env.ts';
+import type { Answer, Clock, Prompt, UserGate, Vault } from '../ctap/env.ts';
 import { defaultPolicy } from '../ctap/policy.ts';
 import { Command } from '../ctap/wire.ts';
 import { CtapHidDevice, ProcessingLock } from '../hid/device.ts';
@@ -154,7 +154,7 @@ function oneByOne(): (act: () => Promise<void>) => Promise<void> {
 
 /** The authenticator on a vault, with the real clock and cryptography, and what the operations need of it. */
 export function createDevice(
-  vault: OpenVault,
+  vault: Vault,
   gate: UserGate,
   log: Log,
   replug: (() => Promise<void>) | undefined,

@@ -9,6 +9,7 @@ import { addCredentialCommands } from './credentials.ts';
 import { addDaemonCommands } from './daemon-commands.ts';
 import { addDemoCommand } from './demo.ts';
 import { addInfoCommand } from './info.ts';
+import { addMetadataCommand } from './metadata.ts';
 import { addVaultCommands } from './vault.ts';
 
 /** Runs one command line (without `node` and the script's name). Resolves to the exit code. */
@@ -22,6 +23,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addDaemonCommands(program);
   addInfoCommand(program);
   addCredentialCommands(program);
+  addMetadataCommand(program);
   addDemoCommand(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
