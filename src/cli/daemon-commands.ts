@@ -59,6 +59,7 @@ async function run(flags: Settings & { verify?: boolean }): Promise<void> {
   if (config.consent === 'always') {
     log.warn('consent is "always": every program that can open the device can use every credential, unseen');
   }
+  const setup = await keySetupOf(config);
   const vault = await openVault(vaultDirectory, { passphrase: await readPassphrase(config.passphraseFile) });
   const end = untilStopped();
   const daemon = await startDaemon({
@@ -66,7 +67,7 @@ async function run(flags: Settings & { verify?: boolean }): Promise<void> {
     transports,
     gate,
     consent: config.consent,
-    setup: await keySetupOf(config),
+    setup,
     log,
     controlSocket,
     onTransportError: (transport, error) =>

@@ -37,9 +37,9 @@ export async function withKey<T>(flags: Settings, use: (key: KeyOperations, conf
 async function openLocally(config: Config): Promise<KeyOperations> {
   requireVault(config.vaultDirectory);
   const passphrase = await readPassphrase(config.passphraseFile);
+  const setup = await keySetupOf(config);
   const vault = await openVault(config.vaultDirectory, { passphrase });
   const log = createLog('warn', (line) => console.error(line));
-  const setup = await keySetupOf(config);
   return new LocalOperations(vault, createDevice(vault, declineAlways, log, undefined, setup).device);
 }
 

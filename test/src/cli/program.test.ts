@@ -111,6 +111,13 @@ describe('without a vault', () => {
     expect(await home.json('status')).toEqual({ running: false, vault: home.vault, exists: false });
   });
 
+  test('metadata prints a statement of the chosen profile, without a vault', async () => {
+    const { code, stdout } = await home.run('metadata', '--profile', 'full');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ protocolFamily: 'fido2', attestationTypes: ['basic_surrogate'] });
+    expect(await home.run('metadata', '--attestation', 'certificate')).toMatchObject({ code: 3 });
+  });
+
   test('replug needs a daemon', async () => {
     expect(await home.run('replug')).toMatchObject({ code: 5 });
   });
