@@ -1,5 +1,6 @@
 // Asking on the terminal that the daemon runs in: one question at a time, answered by a single key.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Answer, Prompt, UserGate } from '../../ctap/env.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
@@ -43,15 +44,17 @@ export function createTerminalGate(terminal: Terminal = processTerminal): UserGa
 
 async function askNow(terminal: Terminal, prompt: Prompt, signal: Parameters<UserGate['ask']>[1]): Promise<Answer> {
   const { input, output } = terminal;
-  const key = new KeyPress(terminal);
-  // The bell: the terminal is seldom the window that a person looks at while a website waits.
-  output.write(`\u0007\nA program asks to ${oneLine(describePrompt(prompt))}. Allow? [y/n] `);
+  const keys = new Keys(terminal);
   try {
-    const answer = await Promise.race([key.yesOrNo(), untilCancelled(signal)]);
+    // What was typed before the question is no answer to it: a key that was pressed twice must not allow the next one.
+    await keys.discardTypedAhead();
+    // The bell: the terminal is seldom the window that a person looks at while a website waits.
+    output.write(`\u0007\nA program asks to ${oneLine(describePrompt(prompt))}. Allow? [y/n] `);
+    const answer = await Promise.race([keys.yesOrNo(), untilCancelled(signal)]);
     output.write(`${word[answer.kind]}\n`);
     return answer;
   } finally {
-    key.stop();
+    keys.stop();
     input.pause();
   }
 }
@@ -59,31 +62,38 @@ async function askNow(terminal: Terminal, prompt: Prompt, signal: Parameters<Use
 const word = { approved: 'yes', declined: 'no', cancelled: '(withdrawn)', 'timed-out': '(too late)' } as const;
 
 /** Reads single keys in raw mode until told to stop. */
-class KeyPress {
+class Keys {
   readonly #terminal: Terminal;
-  #listener: ((data: Buffer) => void) | undefined;
+  #answer: (answer: Answer) => void = () => undefined;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
+    terminal.input.setRawMode(true);
+    terminal.input.on('data', this.#onData);
+    terminal.input.resume();
+  }
+
+  /** In raw mode the terminal hands over at once what it has: within a turn or two of the event loop. */
+  async discardTypedAhead(): Promise<void> {
+    await nextTurn();
+    await nextTurn();
   }
 
   yesOrNo(): Promise<Answer> {
-    const { input } = this.#terminal;
     return new Promise((resolve) => {
-      this.#listener = (data) => {
-        const pressed = data.toString('utf8').toLowerCase();
-        if (pressed.includes('\u0003')) this.#terminal.interrupt();
-        else if (pressed.startsWith('y')) resolve({ kind: 'approved', verified: false });
-        else if (pressed.startsWith('n') || pressed === '\u001b') resolve({ kind: 'declined' });
-      };
-      input.setRawMode(true);
-      input.resume();
-      input.on('data', this.#listener);
+      this.#answer = resolve;
     });
   }
 
   stop(): void {
-    if (this.#listener) this.#terminal.input.off('data', this.#listener);
+    this.#terminal.input.off('data', this.#onData);
     this.#terminal.input.setRawMode(false);
   }
+
+  readonly #onData = (data: Buffer): void => {
+    const pressed = data.toString('utf8').toLowerCase();
+    if (pressed.includes('\u0003')) this.#terminal.interrupt();
+    else if (pressed.startsWith('y')) this.#answer({ kind: 'approved', verified: false });
+    else if (pressed.startsWith('n') || pressed === '\u001b') this.#answer({ kind: 'declined' });
+  };
 }

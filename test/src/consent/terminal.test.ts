@@ -29,12 +29,13 @@ function fakeTerminal(isTTY = true) {
     state.interrupted++;
   };
   const terminal = { input, output, interrupt } as unknown as Terminal;
-  /** Presses a key once somebody listens for it. */
+  const questions = () => state.screen.split('Allow?').length - 1;
+  /** Presses a key once there is a question that has no answer yet. */
   const press = async (key: string) => {
-    while (keys.listenerCount('data') === 0) await Promise.resolve();
+    while (keys.listenerCount('data') === 0 || !state.screen.endsWith('[y/n] ')) await new Promise(setImmediate);
     keys.emit('data', Buffer.from(key));
   };
-  return { terminal, state, press };
+  return { terminal, state, press, keys, questions };
 }
 
 describe('the terminal gate', () => {
@@ -59,6 +60,16 @@ describe('the terminal gate', () => {
     expect(await answer).toMatchObject({ kind: 'approved' });
   });
 
+  test('what was typed before the question is no answer to it', async () => {
+    const { terminal, press, keys, questions } = fakeTerminal();
+    const answer = createTerminalGate(terminal).ask(signIn, never);
+    while (keys.listenerCount('data') === 0) await Promise.resolve();
+    expect(questions()).toBe(0);
+    keys.emit('data', Buffer.from('y'));
+    await press('n');
+    expect(await answer).toMatchObject({ kind: 'declined' });
+  });
+
   test('a cancelled request takes its question away', async () => {
     const { terminal, state } = fakeTerminal();
     const cancel = new AbortController();
@@ -69,7 +80,7 @@ describe('the terminal gate', () => {
   });
 
   test('a second question waits for the first', async () => {
-    const { terminal, press, state } = fakeTerminal();
+    const { terminal, press, questions } = fakeTerminal();
     const gate = createTerminalGate(terminal);
     const first = gate.ask(signIn, never);
     const second = gate.ask({ kind: 'select' }, never);
@@ -77,7 +88,7 @@ describe('the terminal gate', () => {
     expect(await first).toMatchObject({ kind: 'declined' });
     await press('y');
     expect(await second).toMatchObject({ kind: 'approved' });
-    expect(state.screen.split('Allow?').length - 1).toBe(2);
+    expect(questions()).toBe(2);
   });
 
   test('control characters in a name do not reach the terminal', async () => {
