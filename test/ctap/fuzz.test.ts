@@ -6,6 +6,7 @@ import { Status } from '../../ctap/status.ts';
 import { createOpensslCrypto } from '../../src/openssl.ts';
 import { seededRandom } from '../support/fake-environment.ts';
 import { Command, descriptor, Key, map, user } from '../support/key.ts';
+import { PinClient } from '../support/pin-client.ts';
 import * as platform from '../support/platform.ts';
 
 const statuses: readonly number[] = Object.values(Status);
@@ -59,6 +60,7 @@ it('survives ten thousand random and mutated CBOR requests', async () => {
   const key = new Key({ crypto: createOpensslCrypto() });
   const { credentialId } = await key.register({ 7: map({ rk: true }) });
   const hash = platform.sha256('');
+  const { coseKey: platformKey } = await new PinClient(key).agree();
   const base = [
     platform.request(
       Command.makeCredential,
@@ -80,6 +82,29 @@ it('survives ten thousand random and mutated CBOR requests', async () => {
         [2, hash],
         [3, [descriptor(credentialId)]],
         [5, map({ up: true })],
+      ]),
+    ),
+    ...[3, 4, 5, 6, 9].map((subCommand) =>
+      platform.request(
+        0x06,
+        new Map<number, platform.Value>([
+          [1, 2],
+          [2, subCommand],
+          [3, platformKey],
+          [4, new Uint8Array(32)],
+          [5, new Uint8Array(80)],
+          [6, new Uint8Array(32)],
+          ...(subCommand === 5 ? [] : [[9, 4] as const]),
+        ]),
+      ),
+    ),
+    platform.request(
+      0x0d,
+      new Map<number, platform.Value>([
+        [1, 3],
+        [2, new Map([[1, 5]])],
+        [3, 1],
+        [4, new Uint8Array(16)],
       ]),
     ),
     platform.request(Command.getInfo, new Map()),

@@ -2,7 +2,7 @@
 // a good base request plus the differences that a test names.
 
 import { Authenticator } from '../../ctap/authenticator.ts';
-import type { CancelSignal, Crypto, RequestContext } from '../../ctap/env.ts';
+import type { AttestationKey, CancelSignal, Crypto, RequestContext } from '../../ctap/env.ts';
 import { defaultPolicy, type Policy } from '../../ctap/policy.ts';
 import { type FakeEnvironment, fakeEnvironment } from './fake-environment.ts';
 import * as platform from './platform.ts';
@@ -13,6 +13,9 @@ const neverAborted: CancelSignal = { aborted: false, addEventListener() {}, remo
 
 /** Differences to a base request; `undefined` takes a parameter out. */
 export type Changes = Record<number, platform.Value | undefined>;
+
+/** Makes a key capable of enterprise attestation, though not of a true one. */
+export const enterpriseAttestation: AttestationKey = { certificates: [], sign: () => new Uint8Array() };
 
 /** Authenticator commands. */
 export const Command = {

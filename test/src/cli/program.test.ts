@@ -287,6 +287,14 @@ describe('with a vault', () => {
     await daemon.stop();
   });
 
+  test('--verify offers built-in user verification to hosts, where nobody is asked in earnest', async () => {
+    const refused = { code: 2, stderr: expect.stringContaining('--verify does not go with --consent never') };
+    expect(await home.run('run', '--consent', 'never', '--verify')).toMatchObject(refused);
+    const daemon = await home.start('--consent', 'always', '--verify');
+    expect(await home.json('info')).toMatchObject({ options: { uv: true, uvAcfg: true }, uvModality: 1 });
+    await daemon.stop();
+  });
+
   test('consent is steered only where it is scripted', async () => {
     const daemon = await home.start('--consent', 'never');
     const host = await plugIn(home);

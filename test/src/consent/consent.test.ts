@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Answer, Prompt, UserGate } from '../../../ctap/env.ts';
-import { approveAlways, declineAlways, ScriptedGate } from '../../../src/consent/automatic.ts';
+import { approveAlways, declineAlways, ScriptedGate, verifyAlways } from '../../../src/consent/automatic.ts';
 import { describePrompt, untilCancelled, withDeadline } from '../../../src/consent/deadline.ts';
 
 const prompt: Prompt = { kind: 'sign-in', rpId: 'example.com', accounts: ['alice'] };
@@ -23,6 +23,15 @@ describe('the gates that ask nobody', () => {
     expect(await approveAlways.ask(prompt, never)).toEqual(approved);
   });
 
+  test('always approves and verifies, where tests want it', async () => {
+    expect(await verifyAlways.ask(prompt, never)).toEqual({ kind: 'approved', verified: true });
+    expect([verifyAlways, approveAlways, declineAlways].map(({ canVerify }) => canVerify)).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
   test('never declines', async () => {
     expect(await declineAlways.ask(prompt, never)).toEqual({ kind: 'declined' });
   });
@@ -34,6 +43,17 @@ describe('the scripted gate', () => {
     const answer = new ScriptedGate().ask(prompt, cancel.signal);
     cancel.abort();
     expect(await answer).toEqual({ kind: 'cancelled' });
+  });
+
+  test('verifies with its touches, where tests want it', async () => {
+    const gate = new ScriptedGate(true);
+    const waiting = gate.ask(prompt, never);
+    gate.set('always');
+    for (const answer of [waiting, gate.ask(prompt, never)]) {
+      expect(await answer).toEqual({ kind: 'approved', verified: true });
+    }
+    expect([gate.canVerify, new ScriptedGate().canVerify]).toEqual([true, false]);
+    expect(withDeadline(gate, 1000).canVerify).toBe(true);
   });
 
   test('always touches from now on, also for a request that waits', async () => {
