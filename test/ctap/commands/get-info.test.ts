@@ -188,11 +188,19 @@ it('INFO-15: follows the state of the device at once', async () => {
   expect([(await info(key)).get(0x0d), (await info(key)).get(0x0c)]).toEqual([8, true]);
 });
 
-it('counts how many discoverable credentials still fit', async () => {
-  const key = new Key({ policy: { maxDiscoverableCredentials: 1 } });
-  expect((await info(key)).get(0x14)).toBe(1);
-  await key.register({ 7: map({ rk: true }) });
-  expect((await info(key)).get(0x14)).toBe(0);
+it('counts no fewer than zero discoverable credentials that still fit', async () => {
+  const key = new Key();
+  for (const name of ['alice', 'bob']) {
+    await key.register({ 3: map({ id: Buffer.from(name) }), 7: map({ rk: true }) });
+  }
+  for (const [max, left] of [
+    [3, 1],
+    [2, 0],
+    [1, 0],
+  ] as const) {
+    Object.assign(key.policy, { maxDiscoverableCredentials: max });
+    expect((await info(key)).get(0x14)).toBe(left);
+  }
 });
 
 for (const [id, member, name] of [
