@@ -63,6 +63,7 @@ const here: Surroundings = { env: process.env, home: homedir() };
 
 /** @throws UserError that names the setting, what was expected and what came. */
 export function loadConfig(flags: Settings, surroundings: Surroundings = here): Config {
+  refuseEmpty(flags);
   const layers = [flags, fromEnvironment(surroundings.env), fromFile(configFile(surroundings))];
   const pick = <K extends keyof Settings>(name: K) => layers.map((layer) => layer[name]).find((value) => value);
   return Object.freeze({
@@ -84,6 +85,18 @@ export function credentialKindOf(text: string | undefined): CredentialKind | und
   return text === undefined ? undefined : oneOf('kind of credentials', credentialKinds, text);
 }
 
+/** An empty flag is a script's unset variable: `reset --vault ""` must not mean the vault of every day. */
+function refuseEmpty({ vault, passphraseFile, consent, logLevel }: Settings): void {
+  for (const [flag, value] of Object.entries({
+    vault,
+    'passphrase-file': passphraseFile,
+    consent,
+    'log-level': logLevel,
+  })) {
+    if (value === '') throw new UserError(`--${flag} is empty`, 'leave it out, or give it a value', exitCode.usage);
+  }
+}
+
 /** Where sockets live: `$XDG_RUNTIME_DIR/passfob`, or a folder of this user's own where there is none. */
 export function runtimeDirectory({ env }: Surroundings = here): string {
   const base = env['XDG_RUNTIME_DIR'];
@@ -99,10 +112,11 @@ function configFile({ env, home }: Surroundings): string {
 }
 
 function fromEnvironment(env: Surroundings['env']): Settings {
+  const transport = env['PASSFOB_TRANSPORT']?.split(/\s+/).filter(Boolean);
   return {
     vault: env['PASSFOB_VAULT'],
     passphraseFile: env['PASSFOB_PASSPHRASE_FILE'],
-    transport: env['PASSFOB_TRANSPORT']?.split(/\s+/).filter(Boolean),
+    transport: transport?.length ? transport : undefined,
     consent: env['PASSFOB_CONSENT'],
     logLevel: env['PASSFOB_LOG_LEVEL'],
     profile: env['PASSFOB_PROFILE'],

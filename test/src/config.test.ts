@@ -67,12 +67,21 @@ describe('where settings come from', () => {
     expect(policy.advertisedAlgorithms).toHaveLength(7);
   });
 
+  test('an empty variable of the environment sets nothing', () => {
+    const env = { PASSFOB_VAULT: '', PASSFOB_TRANSPORT: ' ', PASSFOB_CONSENT: '' };
+    expect(loadConfig({}, { env, home })).toEqual(loadConfig({}, { env: {}, home }));
+  });
+
   test('the result cannot be changed', () => {
     expect(Object.isFrozen(loadConfig({}, { env: {}, home }))).toBe(true);
   });
 });
 
 describe('what is refused', () => {
+  test.each(['vault', 'passphraseFile', 'consent', 'logLevel'])('an empty flag for %s', (name) => {
+    expect(() => loadConfig({ [name]: '' }, { env: {}, home })).toThrow('is empty');
+  });
+
   test.each([
     ['{"vault": 1}', '"vault" must be a text'],
     ['{"vualt": "/x"}', 'unknown setting "vualt"'],
