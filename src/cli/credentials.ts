@@ -7,7 +7,7 @@ import type { Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
 import { confirm, vaultOptions, withKey } from './key-session.ts';
-import { formatDate, printFields, printJson, printTable } from './output.ts';
+import { formatDate, formatJson, printFields, printJson, printTable } from './output.ts';
 import { readPassphrase } from './passphrase.ts';
 
 interface JsonFlag extends Settings {
@@ -35,11 +35,12 @@ export function addCredentialCommands(program: Command): void {
     .action(rename);
   vaultOptions(program.command('dump').description('print every credential and the device state as JSON'))
     .option('--secrets', 'with private keys; asks for the passphrase')
+    .option('--json', 'print JSON, as it always does')
     .option('--output <file>', 'write to a new file that only you can read, instead of the screen')
     .action(dump);
 }
 
-/** An id may begin with a dash, which commander would take for an option; `refuseOption` tells typing errors apart. */
+/** An id may begin with one dash or two, which commander would take for an option. */
 function byId(noun: Command, verb: string, description: string): Command {
   return vaultOptions(noun.command(verb).description(description))
     .argument('<id>', idHelp)
@@ -47,8 +48,9 @@ function byId(noun: Command, verb: string, description: string): Command {
     .hook('preAction', (_, command) => refuseOption(command.args[0] ?? ''));
 }
 
-function refuseOption(id: string): void {
-  if (id.startsWith('--')) throw new UserError(`unknown option "${id}"`, 'see --help', exitCode.usage);
+/** No option has a capital letter, a digit or an underscore, and hardly an id has none. */
+function refuseOption(word: string): void {
+  if (/^--[a-z-]*$/.test(word)) throw new UserError(`unknown option "${word}"`, 'see --help', exitCode.usage);
 }
 
 async function list(flags: JsonFlag): Promise<void> {
@@ -114,7 +116,7 @@ async function dump(flags: Settings & { secrets?: boolean; output?: string }): P
     const passphrase = flags.secrets
       ? await readPassphrase(config.passphraseFile, 'Passphrase, to write out the private keys: ')
       : undefined;
-    return JSON.stringify(await key.dump(passphrase), undefined, 2);
+    return formatJson(await key.dump(passphrase));
   });
   if (flags.output === undefined) return console.log(text);
   writeNewFile(flags.output, `${text}\n`);

@@ -1,6 +1,5 @@
 // A command's way to the key it names: through the daemon that serves the vault, or by opening the vault itself.
 
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { openVault, vaultExists } from '../../store/vault.ts';
 import { type Config, loadConfig, type Settings } from '../config.ts';
@@ -13,6 +12,7 @@ import { createDevice } from '../daemon.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { keySetupOf } from '../key-setup.ts';
 import { createLog } from '../log.ts';
+import { askLine } from './ask.ts';
 import { readPassphrase } from './passphrase.ts';
 
 /** The options that say which vault, for every command that works on one. */
@@ -63,11 +63,6 @@ export async function confirm(question: string, yes: boolean | undefined): Promi
   if (!process.stdin.isTTY) {
     throw new UserError('this needs a yes, and standard input is no terminal', 'add --yes', exitCode.usage);
   }
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await lines.question(`${question} [y/N] `);
-    if (!/^y(es)?$/i.test(answer.trim())) throw new UserError('nothing was changed', undefined, exitCode.declined);
-  } finally {
-    lines.close();
-  }
+  const answer = await askLine(`${question} [y/N] `);
+  if (!/^y(es)?$/i.test(answer.trim())) throw new UserError('nothing was changed', undefined, exitCode.declined);
 }

@@ -3,7 +3,15 @@
 import { oneLine } from '../log.ts';
 
 export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, undefined, 2));
+  console.log(formatJson(value));
+}
+
+/** The same value for every parser, and harmless for the terminal: JSON itself escapes only some control characters. */
+export function formatJson(value: unknown): string {
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value, undefined, 2).replace(/[\x7f-\x9f\p{Cf}\u2028\u2029]/gu, (character) =>
+    character.split('').map(escaped).join(''),
+  );
 }
 
 /** `rows` under `headings`, columns aligned. Text from websites is made harmless for the terminal. */

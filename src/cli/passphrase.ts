@@ -2,23 +2,24 @@
 // environment, which other programs can read.
 
 import { readFileSync, statSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
 import { exitCode, UserError } from '../errors.ts';
+import { askUnseen } from './ask.ts';
 
 const noTerminalHint = 'give --passphrase-file FILE or set PASSFOB_PASSPHRASE_FILE';
 
 /** The vault's passphrase from `file`, or asked for on the terminal. @throws UserError */
 export async function readPassphrase(file: string | undefined, question = 'Passphrase: '): Promise<string> {
-  return file === undefined ? await prompt(question) : readPassphraseFile(file);
+  if (file !== undefined) return readPassphraseFile(file);
+  const [passphrase = ''] = await prompt(question);
+  return passphrase;
 }
 
 /** A new passphrase: from `file`, or asked for twice. @throws UserError */
 export async function readNewPassphrase(file: string | undefined): Promise<string> {
   if (file !== undefined) return readPassphraseFile(file);
-  const passphrase = await prompt('New passphrase: ');
+  const [passphrase = '', again] = await prompt('New passphrase: ', 'Once more: ');
   if (passphrase === '') throw new UserError('the passphrase is empty', 'choose one that you can remember');
-  if ((await prompt('Once more: ')) !== passphrase) {
+  if (passphrase !== again) {
     throw new UserError('the two passphrases differ', 'nothing was made; try again');
   }
   return passphrase;
@@ -46,22 +47,7 @@ function readFile(file: string): string {
   }
 }
 
-async function prompt(question: string): Promise<string> {
-  if (!process.stdin.isTTY) {
-    throw new UserError('no passphrase: standard input is not a terminal', noTerminalHint, exitCode.usage);
-  }
-  process.stderr.write(question);
-  // An interface with an output of its own that swallows the echo.
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
-  const interrupted = new Promise<never>((_, reject) => {
-    lines.once('SIGINT', () => reject(new UserError('interrupted')));
-    lines.once('close', () => reject(new UserError('no passphrase was given')));
-  });
-  try {
-    return await Promise.race([lines.question(''), interrupted]);
-  } finally {
-    lines.close();
-    process.stderr.write('\n');
-  }
+async function prompt(...questions: readonly string[]): Promise<string[]> {
+  if (process.stdin.isTTY) return askUnseen(questions);
+  throw new UserError('no passphrase: standard input is not a terminal', noTerminalHint, exitCode.usage);
 }

@@ -18,6 +18,8 @@ export async function main(args: readonly string[]): Promise<number> {
     .description('a FIDO2 security key in software')
     .version(version)
     .showHelpAfterError('(see --help)')
+    // Or an id that begins with -V would be a question for the version.
+    .enablePositionalOptions()
     .exitOverride();
   addVaultCommands(program);
   addDaemonCommands(program);

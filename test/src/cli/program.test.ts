@@ -89,6 +89,7 @@ describe('without a vault', () => {
     [['nonsense'], "unknown command 'nonsense'"],
     [['credentials', 'show'], "missing required argument 'id'"],
     [['credentials', 'show', '--nonsense'], 'unknown option "--nonsense"'],
+    [['reset', '--yes', '--vault', ''], '--vault is empty'],
     [['run', '--consent', 'maybe'], 'unknown consent "maybe"'],
     [['consent', 'maybe'], 'unknown mode "maybe"'],
   ])('%j is a usage error', async (args, message) => {
@@ -199,7 +200,7 @@ describe('with a vault', () => {
       userHandle: id(Buffer.from('alice')),
       publicKey: { kty: 'EC', crv: 'P-256' },
     });
-    const plain = JSON.parse((await home.run('dump')).stdout);
+    const plain = JSON.parse((await home.run('dump', '--json')).stdout);
     expect(plain.credentials).toHaveLength(2);
     expect(JSON.stringify(plain)).not.toContain('"d"');
     const file = join(home.directory, 'keys.json');
@@ -217,6 +218,13 @@ describe('with a vault', () => {
       stdout: 'deleted the credential of example.com (alice@example.com)\n',
     });
     expect(await home.json('credentials', 'list')).toHaveLength(1);
+  });
+
+  test.each(['-Vabc', '-habc', '--Abc', '--abc-9'])('an id may begin like an option: %s', async (id) => {
+    expect(await home.run('credentials', 'delete', id, '--yes')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining(`no credential has an id that begins with "${id}"`),
+    });
   });
 
   test('a credential survives a daemon that is killed, and the next one takes its place', async () => {
