@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   rmSync,
@@ -30,6 +31,8 @@ export interface Database {
 
 const dataFile = 'data.mdb';
 const lockFile = 'lock.mdb';
+/** A creation that was cut short leaves such a folder behind. */
+const workshopPrefix = '.new-';
 const mebibyte = 1024 * 1024;
 
 /** Up to this size the whole file is checked before it is opened; beyond it only what has a constant cost. */
@@ -48,15 +51,16 @@ export function databaseExists(directory: string): boolean {
 /**
  * Makes the file of a vault: whole under its name, or not at all.
  * @param fill writes the first records.
- * @throws VaultError `exists`, `full`, `read-only`, `no-access`, `io`.
+ * @throws VaultError `exists`, `foreign`, `full`, `read-only`, `no-access`, `io`.
  */
 export async function createDatabase(directory: string, fill: (database: Database) => void): Promise<void> {
   const workshop = translateErrors(() => {
     mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
     // Not with `recursive`, which calls a read-only disk a missing folder.
     if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+    refuseForeignFolder(directory);
     chmodSync(directory, 0o700);
-    return mkdtempSync(join(directory, '.new-'));
+    return mkdtempSync(join(directory, workshopPrefix));
   });
   try {
     translateErrors(() => probeRoom(workshop));
@@ -126,6 +130,17 @@ function makeRoom({ lmdb, file }: Database, changes: number): void {
   while (size < needed) {
     size += writeSync(file, zeros, 0, zeros.length, size);
   }
+}
+
+/** The folder is closed to everybody else, so it must be the vault's own: not a home, not /tmp. */
+function refuseForeignFolder(directory: string): void {
+  const other = readdirSync(directory).find(
+    (name) => ![dataFile, lockFile].includes(name) && !name.startsWith(workshopPrefix),
+  );
+  if (other === undefined) return;
+  throw new VaultError('foreign', `${directory} holds other things, ${other} for one`, {
+    hint: 'name an empty folder, or one that is not there yet, with --vault; nothing was changed',
+  });
 }
 
 /** LMDB's first write to a new file cannot be prepared for: see whether the disk has room for it. */

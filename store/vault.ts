@@ -37,7 +37,7 @@ export function vaultExists(directory: string): boolean {
 /**
  * Makes a vault in `directory` (created with mode 0700) and opens it.
  * @param options `scryptLogN` lowers the cost of the passphrase, for tests; `credentialKind` is `device-bound` unless given.
- * @throws VaultError `exists`, `full`, `read-only`, `no-access`, `io`.
+ * @throws VaultError `exists`, `foreign` if the folder holds other things, `full`, `read-only`, `no-access`, `io`.
  */
 export async function createVault(
   directory: string,

@@ -74,6 +74,17 @@ describe('making and opening', () => {
     await vault.close();
   });
 
+  it('refuses a folder that holds other things, and leaves its mode as it is', async () => {
+    mkdirSync(directory, { mode: 0o755 });
+    mkdirSync(join(directory, '.new-cut-short'));
+    writeFileSync(join(directory, 'letter.txt'), 'precious');
+    await expect(makeVault()).rejects.toEqual(refusal('foreign'));
+    expect(mode(directory)).toBe(0o755);
+    rmSync(join(directory, 'letter.txt'));
+    await (await makeVault()).close();
+    expect(mode(directory)).toBe(0o700);
+  });
+
   it('says that there is no vault', async () => {
     await expect(openVault(directory, unlock)).rejects.toEqual(refusal('not-found'));
     mkdirSync(directory);
