@@ -37,13 +37,14 @@ function port(text: string): number {
 async function demo(flags: { once?: boolean; port?: number }): Promise<void> {
   // Not loaded by any other command: the relying party's library is large.
   const { runDemo } = await import('../demo/demo.ts');
+  // Before anything is made that is to be removed at the end.
+  const end = untilStopped();
   const directory = mkdtempSync(join(tmpdir(), 'passfob-demo-'));
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   const vault = await createVault(join(directory, 'vault'), { passphrase: randomBytes(24).toString('base64url') });
   const visibleToBrowsers = canCreateHidDevice();
   const socket = { kind: 'unix', path: join(directory, 'key.sock') } as const;
   const approvals: ((prompt: Prompt) => void)[] = [];
-  const end = untilStopped();
   const daemon = await startDaemon({
     vault,
     transports: [new SocketTransport(socket), ...(visibleToBrowsers ? createTransports(['uhid'], directory) : [])],

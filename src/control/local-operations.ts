@@ -1,6 +1,7 @@
 // KeyOperations on a vault that this process has open: the daemon's, behind its control socket, or the command line's.
 
 import type { Credential } from '../../ctap/env.ts';
+import { defaultPolicy } from '../../ctap/policy.ts';
 import { type OpenVault, VaultError } from '../../store/vault.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { base64url, privateJwk, publicJwk } from '../jwk.ts';
@@ -47,6 +48,7 @@ export class LocalOperations implements KeyOperations {
   }
 
   async rename(id: string, names: UserNames): Promise<CredentialView> {
+    for (const name of Object.values(names)) refuseLong(name);
     const credential = this.#find(id);
     const { name, displayName } = credential.user;
     const renamed: Credential = {
@@ -151,6 +153,17 @@ function details(credential: Credential): CredentialDetails {
     userHandle: base64url(credential.user.id),
     publicKey: publicJwk(credential.algorithm, credential),
   };
+}
+
+/** As long as what a website may choose; longer ones would not fit the answer to a sign-in. */
+function refuseLong(name: string): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes <= defaultPolicy.maxNameBytes) return;
+  throw new UserError(
+    `expected a name of at most ${defaultPolicy.maxNameBytes} bytes, got ${bytes}`,
+    undefined,
+    exitCode.usage,
+  );
 }
 
 /** `{[key]: value}`, or nothing for an empty text: an empty name is the way to remove one. */

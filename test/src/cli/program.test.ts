@@ -200,6 +200,7 @@ describe('with a vault', () => {
       userHandle: id(Buffer.from('alice')),
       publicKey: { kty: 'EC', crv: 'P-256' },
     });
+    expect(await home.run('credentials', 'rename', prefix, '--name', 'ä'.repeat(129))).toMatchObject({ code: 2 });
     const plain = JSON.parse((await home.run('dump', '--json')).stdout);
     expect(plain.credentials).toHaveLength(2);
     expect(JSON.stringify(plain)).not.toContain('"d"');
