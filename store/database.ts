@@ -132,13 +132,14 @@ function makeRoom({ lmdb, file }: Database, changes: number): void {
   }
 }
 
-/** The folder is closed to everybody else, so it must be the vault's own: not a home, not /tmp. */
+/** A folder that others may enter is about to be closed to them, so it must hold nothing else: not a home, not /tmp. */
 function refuseForeignFolder(directory: string): void {
+  if ((statSync(directory).mode & 0o077) === 0) return;
   const other = readdirSync(directory).find(
     (name) => ![dataFile, lockFile].includes(name) && !name.startsWith(workshopPrefix),
   );
   if (other === undefined) return;
-  throw new VaultError('foreign', `${directory} holds other things, ${other} for one`, {
+  throw new VaultError('foreign', `${directory} is open to others and holds other things, ${other} for one`, {
     hint: 'name an empty folder, or one that is not there yet, with --vault; nothing was changed',
   });
 }

@@ -74,7 +74,7 @@ describe('making and opening', () => {
     await vault.close();
   });
 
-  it('refuses a folder that holds other things, and leaves its mode as it is', async () => {
+  it('refuses a folder that is open to others and holds other things, and leaves its mode as it is', async () => {
     mkdirSync(directory, { mode: 0o755 });
     mkdirSync(join(directory, '.new-cut-short'));
     writeFileSync(join(directory, 'letter.txt'), 'precious');
