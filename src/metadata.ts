@@ -87,7 +87,7 @@ function userVerificationMethods(info: AuthenticatorInfo): object[] {
   const internal = internalMethods.filter(([bit]) => (uvModality & bit) !== 0).map(([, name]) => name);
   const names = [
     ...(options.get('up') === false ? [] : ['presence_internal']),
-    ...(options.get('uv') ? (internal.length > 0 ? internal : ['passcode_internal']) : []),
+    ...(options.get('uv') ? internal : []),
   ];
   const methods: object[] = names.map((userVerificationMethod) => ({ userVerificationMethod }));
   if (info.pinUvAuthProtocols) {
