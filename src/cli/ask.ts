@@ -19,6 +19,9 @@ export async function askLine(question: string, { input, output }: AskingTermina
   try {
     lines.prompt();
     return await nextLine(lines[Symbol.asyncIterator]());
+  } catch (error) {
+    output.write('\n'); // nobody pressed Enter
+    throw error;
   } finally {
     lines.close();
   }
