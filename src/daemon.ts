@@ -211,6 +211,7 @@ function logged(gate: UserGate, log: Log): UserGate {
   return {
     canVerify: gate.canVerify,
     async ask(prompt: Prompt, signal): Promise<Answer> {
+      log.debug(`waiting for a touch: ${describePrompt(prompt)}`);
       const answer = await gate.ask(prompt, signal);
       log.info(`${describePrompt(prompt)}: ${answerWord[answer.kind]}`);
       return answer;
