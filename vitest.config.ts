@@ -19,6 +19,16 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
+      {
+        // Real clients share one machine's devices: one file after the other. An emulated processor is slow.
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.e2e.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });
