@@ -1,0 +1,177 @@
+// What browsers are asked to do with the key: one list of tests, run in each browser against the demo's relying party,
+// whose verdict (by @simplewebauthn/server) is what counts.
+
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { DecodedRegistration, DecodedSignIn } from '../../src/demo/decoded.ts';
+import { type RelyingParty, startRelyingParty } from '../../src/demo/relying-party.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
+
+/** A page in a browser. Playwright's and Puppeteer's both are one. */
+export interface Tab {
+  goto(url: string): Promise<unknown>;
+  /** The value of a JavaScript expression, awaited if it is a promise. */
+  evaluate(expression: string): Promise<unknown>;
+  type(selector: string, text: string): Promise<void>;
+  click(selector: string): Promise<void>;
+  waitForSelector(selector: string): Promise<unknown>;
+}
+
+export interface Browser {
+  readonly tab: Tab;
+  /** It says in a dialog of its own that the key is registered already; until that is closed, the page waits. */
+  readonly tellsPersonFirst: boolean;
+  close(): Promise<unknown>;
+}
+
+/** The choices of src/demo/ceremonies.ts; there the defaults are. */
+interface Choices {
+  readonly userName: string;
+  readonly residentKey: 'required' | 'discouraged';
+  readonly attestation: 'none' | 'direct';
+}
+
+const ours = 'f09a41a5-2352-4e64-8438-a09860401cfb';
+
+/** Defines all tests for one browser, which is started once for them. */
+export function testBrowser(name: string, launch: () => Promise<Browser>): void {
+  describe(name, () => {
+    let daemon: Daemon;
+    let browser: Browser;
+    let relyingParty: RelyingParty;
+    let tab: Tab;
+
+    beforeAll(async () => {
+      // Chromium makes and uses discoverable credentials of a security key with user verification only.
+      daemon = await startDaemon({ consent: 'scripted', verify: true });
+      await daemon.node();
+      await daemon.control.setConsent('always');
+      browser = await launch();
+      tab = browser.tab;
+    });
+    afterAll(async () => {
+      await browser?.close();
+      await daemon?.stop();
+    });
+
+    // All relying parties are `localhost` to the key: what one test leaves would be offered to the next one.
+    beforeEach(async () => {
+      relyingParty = await startRelyingParty({ port: 0 });
+      await tab.goto(relyingParty.url);
+      await tab.evaluate(`{ ${ceremonies} }`);
+    });
+    afterEach(async () => {
+      await relyingParty.close();
+      await daemon.control.setConsent('always');
+      for (const { id } of await credentials()) await daemon.control.delete(id);
+    });
+
+    const credentials = async () => (await daemon.control.list()).credentials;
+    const register = (choices: Choices): Promise<DecodedRegistration> =>
+      tab.evaluate(`register(${JSON.stringify(choices)})`) as Promise<DecodedRegistration>;
+    const signIn = (choices: { userName?: string }): Promise<DecodedSignIn> =>
+      tab.evaluate(`signIn(${JSON.stringify(choices)})`) as Promise<DecodedSignIn>;
+
+    /** Starts a registration, whose end `outcome` and `abort` in the page are for. */
+    const begin = (choices: Choices) =>
+      tab.evaluate(
+        `void (outcome = register(${JSON.stringify(choices)}, abort.signal).then(() => 'done', (e) => e.name))`,
+      );
+
+    describe.each(['none', 'direct'] as const)('with attestation "%s"', (attestation) => {
+      test('registers and signs in, not discoverable: the vault stays empty', async () => {
+        const registered = await register({ userName: 'ada', residentKey: 'discouraged', attestation });
+        expect(registered).toMatchObject({ verified: true, userName: 'ada', flags: { up: true, at: true } });
+        expect(registered.fmt === 'none').toBe(attestation === 'none');
+
+        const signedIn = await signIn({ userName: 'ada' });
+        expect(signedIn).toMatchObject({ verified: true, credentialId: registered.credentialId, flags: { up: true } });
+        expect(signedIn.signCount).toBeGreaterThan(registered.signCount);
+        expect(await credentials()).toEqual([]);
+      });
+
+      test('registers and signs in, discoverable, with and without a user name', async () => {
+        const registered = await register({ userName: 'grace', residentKey: 'required', attestation });
+        const { credentialId } = registered;
+        expect(registered).toMatchObject({ verified: true, userName: 'grace', flags: { up: true, at: true } });
+        // A browser may hide the model where nobody asked for it.
+        if (attestation === 'direct')
+          expect(registered).toMatchObject({ fmt: 'packed', attestation: 'self', aaguid: ours });
+        else expect(registered.fmt).toBe('none');
+
+        expect(await signIn({ userName: 'grace' })).toMatchObject({
+          verified: true,
+          credentialId,
+          withoutUserName: false,
+        });
+        expect(await signIn({})).toMatchObject({
+          verified: true,
+          userName: 'grace',
+          credentialId,
+          withoutUserName: true,
+        });
+        expect(await credentials()).toMatchObject([
+          { id: credentialId, rpId: 'localhost', userName: 'grace', discoverable: true, algorithm: -7 },
+        ]);
+      });
+    });
+
+    test('refuses to register one key twice for one account', async () => {
+      const choices: Choices = { userName: 'ada', residentKey: 'required', attestation: 'none' };
+      const { credentialId } = await register(choices);
+      await begin(choices);
+      await daemon.printed(/registered already: approved/);
+      if (browser.tellsPersonFirst) await tab.evaluate('abort.abort()');
+      expect(await tab.evaluate('outcome')).toBe(browser.tellsPersonFirst ? 'AbortError' : 'InvalidStateError');
+      expect(await credentials()).toMatchObject([{ id: credentialId }]);
+    });
+
+    test('stops waiting when the page cancels, and works on afterwards', async () => {
+      await daemon.control.setConsent('never');
+      const choices: Choices = { userName: 'ada', residentKey: 'required', attestation: 'none' };
+      await begin(choices);
+      await daemon.printed(/waiting for a touch/);
+      await tab.evaluate('abort.abort()');
+      expect(await tab.evaluate('outcome')).toBe('AbortError');
+      await daemon.printed(/: cancelled/);
+      await daemon.control.setConsent('always');
+      const { credentialId } = await register(choices);
+      expect(await credentials()).toMatchObject([{ id: credentialId }]);
+    });
+
+    test('goes through the demo page by clicks', async () => {
+      await tab.type('#register [name=userName]', 'alan');
+      await tab.click('#register [type=submit]');
+      await tab.waitForSelector('#message[data-kind=success]');
+      await tab.waitForSelector('#sign-out:not([hidden])');
+      await tab.click('#sign-out');
+      await tab.waitForSelector('#message[data-kind=idle]');
+      await tab.click('#sign-in-nameless');
+      await tab.waitForSelector('#message[data-kind=success]');
+      expect(await tab.evaluate("document.getElementById('message-text').textContent")).toContain('alan');
+      expect(await daemon.credentials()).toMatchObject([{ rpId: 'localhost', userName: 'alan', discoverable: true }]);
+    });
+  });
+}
+
+/** The page's side, as a website would write it. */
+const ceremonies = `
+  globalThis.abort = new AbortController();
+  globalThis.outcome = undefined;
+  globalThis.ask = async (path, body) => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(path + ': ' + answer.error.message);
+    return answer;
+  };
+  globalThis.register = async (choices, signal) => {
+    const json = await ask('/register/options', choices);
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(json);
+    return ask('/register/verify', (await navigator.credentials.create({ publicKey, signal })).toJSON());
+  };
+  globalThis.signIn = async (choices) => {
+    const json = await ask('/sign-in/options', choices);
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(json);
+    return ask('/sign-in/verify', (await navigator.credentials.get({ publicKey })).toJSON());
+  };
+`;

@@ -1,0 +1,23 @@
+// Chromium, headless, with its own HID code.
+
+import { chromium } from 'playwright-core';
+import { testBrowser } from './browser.ts';
+
+testBrowser('Chromium', async () => {
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    timeout: 180_000,
+    args: [
+      '--no-sandbox', // The tests run as root.
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  const tab = await browser.newPage();
+  tab.setDefaultTimeout(120_000);
+  return { tab, tellsPersonFirst: true, close: () => browser.close() };
+});
