@@ -85,10 +85,7 @@ function attestationTypes({ attestation, enterpriseAttestation }: KeySetup): str
 function userVerificationMethods(info: AuthenticatorInfo): object[] {
   const { options, uvModality = 0, minPINLength = 4 } = info;
   const internal = internalMethods.filter(([bit]) => (uvModality & bit) !== 0).map(([, name]) => name);
-  const names = [
-    ...(options.get('up') === false ? [] : ['presence_internal']),
-    ...(options.get('uv') ? internal : []),
-  ];
+  const names = [...(options.get('up') === false ? [] : ['presence_internal']), ...(options.get('uv') ? internal : [])];
   const methods: object[] = names.map((userVerificationMethod) => ({ userVerificationMethod }));
   if (info.pinUvAuthProtocols) {
     // A PIN may be any text; 95 is the number of printable characters in ASCII.

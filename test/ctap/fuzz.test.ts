@@ -4,6 +4,7 @@
 import { expect, it } from 'vitest';
 import { Status } from '../../ctap/status.ts';
 import { createOpensslCrypto } from '../../src/openssl.ts';
+import { hmacSecretInput } from '../support/extension-client.ts';
 import { seededRandom } from '../support/fake-environment.ts';
 import { Command, descriptor, Key, map, user } from '../support/key.ts';
 import { PinClient } from '../support/pin-client.ts';
@@ -61,6 +62,20 @@ it('survives ten thousand random and mutated CBOR requests', async () => {
   const { credentialId } = await key.register({ 7: map({ rk: true }) });
   const hash = platform.sha256('');
   const { coseKey: platformKey } = await new PinClient(key).agree();
+  const agreement = await new PinClient(key, 1).agree();
+  const persistentPinUvAuthToken = new Uint8Array(32);
+  await key.environment.vault.update((tx) => tx.setDevice({ persistentPinUvAuthToken }));
+  const manage = (subCommand: number) => {
+    const params = new Map([[1, platform.sha256('example.org')]]);
+    const message = Buffer.concat([Buffer.of(subCommand), platform.encode(params)]);
+    const pinUvAuthParam = platform.authenticate(2, persistentPinUvAuthToken, message);
+    return new Map<number, platform.Value>([
+      [1, subCommand],
+      [2, params],
+      [3, 2],
+      [4, pinUvAuthParam],
+    ]);
+  };
   const base = [
     platform.request(
       Command.makeCredential,
@@ -70,7 +85,7 @@ it('survives ten thousand random and mutated CBOR requests', async () => {
         [3, user('bob', { name: 'bob', displayName: 'B\u{f6}b' })],
         [4, [map({ alg: -257, type: 'public-key' }), map({ alg: -7, type: 'public-key' })]],
         [5, [descriptor(new Uint8Array(32)), map({ id: new Uint8Array(16), type: 'public-key', transports: ['usb'] })]],
-        [6, map({ credProtect: 2 })],
+        [6, map({ credBlob: Buffer.of(1), credProtect: 2, 'hmac-secret': true, largeBlobKey: true })],
         [7, map({ rk: true, up: true, uv: false })],
         [0x0b, ['packed', 'none']],
       ]),
@@ -81,6 +96,7 @@ it('survives ten thousand random and mutated CBOR requests', async () => {
         [1, 'example.org'],
         [2, hash],
         [3, [descriptor(credentialId)]],
+        [4, map({ credBlob: true, 'hmac-secret': hmacSecretInput(agreement, hash), largeBlobKey: true })],
         [5, map({ up: true })],
       ]),
     ),
@@ -107,6 +123,36 @@ it('survives ten thousand random and mutated CBOR requests', async () => {
         [4, new Uint8Array(16)],
       ]),
     ),
+    platform.request(
+      Command.getAssertion,
+      new Map<number, platform.Value>([
+        [1, 'example.org'],
+        [2, hash],
+      ]),
+    ),
+    platform.request(
+      Command.largeBlobs,
+      new Map<number, platform.Value>([
+        [1, 17],
+        [3, 0],
+      ]),
+    ),
+    platform.request(
+      Command.largeBlobs,
+      new Map<number, platform.Value>([
+        [2, hash],
+        [3, 0],
+        [4, 64],
+      ]),
+    ),
+    platform.request(
+      Command.largeBlobs,
+      new Map<number, platform.Value>([
+        [2, hash],
+        [3, 32],
+      ]),
+    ),
+    ...[1, 2, 3, 4, 5].map((subCommand) => platform.request(Command.credentialManagement, manage(subCommand))),
     platform.request(Command.getInfo, new Map()),
     platform.request(Command.getNextAssertion),
     platform.request(Command.selection),

@@ -181,7 +181,7 @@ export function vaultContract(name: string, makeVault: () => Promise<VaultUnderT
         alwaysUv: true,
         enterpriseAttestation: true,
         longTouchForReset: true,
-        largeBlobArray: new Uint8Array(1000).fill(3),
+        largeBlobArray: new Uint8Array(16_384).fill(3),
         persistentPinUvAuthToken: new Uint8Array(32).fill(4),
         credentialKind: 'synced',
       } as const;

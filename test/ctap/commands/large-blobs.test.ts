@@ -205,6 +205,7 @@ describe('largeBlobs writes', () => {
     ['a U2F command', (key) => key.u2f(Buffer.of(0, 3, 0, 0, 0, 0, 0))],
     ['31 seconds', (key) => (key.environment.clock.time += 30_001)],
     ['a first piece of another channel', (key) => status(key, first, key.context(2))],
+    ['a new first piece, also one that is refused', (key) => status(key, { ...first, 4: 19 })],
   ];
   for (const [what, interrupt] of interruptions) {
     it(`loses an unfinished write by ${what}`, async () => {
