@@ -1,10 +1,9 @@
 // authenticatorConfig: who may configure the key, and what each setting does.
 
 import { describe, expect, it } from 'vitest';
-import type { AttestationKey } from '../../../ctap/env.ts';
 import type { Policy } from '../../../ctap/policy.ts';
 import { Status } from '../../../ctap/status.ts';
-import { Command, clientDataHash, Key } from '../../support/key.ts';
+import { Command, clientDataHash, enterpriseAttestation, Key } from '../../support/key.ts';
 import { Permission, PinClient, protocols } from '../../support/pin-client.ts';
 import * as platform from '../../support/platform.ts';
 
@@ -23,9 +22,6 @@ async function info(client: PinClient): Promise<ReadonlyMap<platform.Key, platfo
 async function option(client: PinClient, name: string): Promise<platform.Value | undefined> {
   return ((await info(client)).get(4) as ReadonlyMap<string, platform.Value>).get(name);
 }
-
-/** getInfo and authenticatorConfig only look whether there is one. */
-const unusedAttestationKey: AttestationKey = { certificates: [], sign: () => new Uint8Array(0) };
 
 function factoryKey(policy: Partial<Policy> = {}): PinClient {
   return new PinClient(new Key({ policy }));
@@ -136,7 +132,7 @@ describe('authenticatorConfig', () => {
 
   it('EA-03: enables enterprise attestation only where there is a key for it', async () => {
     expect(await option(factoryKey(), 'ep')).toBeUndefined();
-    const capable = new PinClient(new Key({ environment: { enterpriseAttestation: unusedAttestationKey } }));
+    const capable = new PinClient(new Key({ environment: { enterpriseAttestation } }));
     expect([await option(capable, 'ep'), (await info(capable)).get(0x1f)]).toEqual([false, [1, 2, 3, 4]]);
     for (let i = 0; i < 2; i++) expect(await capable.config(Sub.enableEnterpriseAttestation)).toBe(Status.OK);
     expect(await option(capable, 'ep')).toBe(true);

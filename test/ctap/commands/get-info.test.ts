@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { AttestationKey } from '../../../ctap/env.ts';
 import { defaultPolicy } from '../../../ctap/policy.ts';
-import { Command, descriptor, Key, map } from '../../support/key.ts';
+import { Command, descriptor, enterpriseAttestation, Key, map } from '../../support/key.ts';
 import { Permission, PinClient } from '../../support/pin-client.ts';
 import * as platform from '../../support/platform.ts';
 
@@ -87,9 +86,6 @@ it('UV-02, INFO-09: with built-in verification offers `uv` and all that clients 
   expect([members.get(0x11), members.get(0x12)]).toEqual([3, 1]);
 });
 
-/** getInfo only looks whether there is one. */
-const unusedAttestationKey: AttestationKey = { certificates: [], sign: () => new Uint8Array(0) };
-
 /** States that a key can be brought into, each by commands. */
 const states: Record<string, (key: Key) => Promise<void>> = {
   'factory state': async () => {},
@@ -117,8 +113,8 @@ const states: Record<string, (key: Key) => Promise<void>> = {
 describe('getInfo is consistent', () => {
   for (const [state, reach] of Object.entries(states)) {
     it(`with ${state} (INFO-03 to INFO-12)`, async () => {
-      for (const enterpriseAttestation of [undefined, unusedAttestationKey]) {
-        const key = new Key(enterpriseAttestation ? { environment: { enterpriseAttestation } } : {});
+      for (const isEnterprise of [false, true]) {
+        const key = new Key(isEnterprise ? { environment: { enterpriseAttestation } } : {});
         await reach(key);
         const members = await info(key);
         const options = optionsIn(members);
