@@ -201,6 +201,12 @@ describe('credentialManagement', () => {
       });
     }
 
+    it('not on another channel (CM-04)', async () => {
+      const { key, token } = await managed(threeAccounts);
+      await send(key, request(0x02, token));
+      expect((await send(key, request(0x03), key.context(2))).status).toBe(Status.NOT_ALLOWED);
+    });
+
     it('for as long as each step follows within 30 seconds', async () => {
       const { key, token } = await managed(threeAccounts, { permissions: Permission.pcmr });
       await send(key, request(0x02, token));
