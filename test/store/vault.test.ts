@@ -110,6 +110,16 @@ describe('making and opening', () => {
     await vault.close();
   });
 
+  it('ends the checks of passphrases that wait when it is closed', async () => {
+    const vault = await makeVault();
+    const first = vault.checkPassphrase(unlock.passphrase);
+    const second = vault.checkPassphrase(unlock.passphrase);
+    const closed = Promise.all([expect(second).rejects.toEqual(refusal('io')), first]);
+    await Promise.resolve();
+    await vault.close();
+    expect((await closed)[1]).toBe(true);
+  });
+
   it('keeps folder and files for their owner, whatever the umask', async () => {
     const before = process.umask(0);
     try {
