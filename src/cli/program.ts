@@ -14,6 +14,8 @@ import { addVaultCommands } from './vault.ts';
 
 /** Runs one command line (without `node` and the script's name). Resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
+  // A reader that went away, such as `| head -1`, is no reason for a daemon to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const program = new Command('passfob')
     .description('a FIDO2 security key in software')
     .version(version)

@@ -263,6 +263,16 @@ describe('with a vault', () => {
     await daemon.stop();
   });
 
+  test('a daemon lives on when nobody reads what it prints', async () => {
+    const daemon = await home.start('--consent', 'always');
+    daemon.child.stdout?.destroy();
+    daemon.child.stderr?.destroy();
+    const host = await plugIn(home);
+    for (let i = 0; i < 3; i++) expect(await host.call(0x0b)).toMatchObject({ status: 0 });
+    await host.close();
+    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+  });
+
   test('one vault has one daemon', async () => {
     const daemon = await home.start('--consent', 'always');
     const second = await home.run('run', '--consent', 'always', '--transport', 'tcp:127.0.0.1:0');
