@@ -159,10 +159,17 @@ function compareKeys(a: CborKey, b: CborKey): number {
     return a >= 0 ? a - b : b - a;
   }
   if (typeof a === 'string' && typeof b === 'string') {
+    // The order of ASCII characters is that of their bytes: nearly every key there is, and much cheaper.
+    if (isAscii(a) && isAscii(b)) return a.length - b.length || (a < b ? -1 : 1);
     const [left, right] = [utf8ToBytes(a), utf8ToBytes(b)];
     return left.length - right.length || compareBytes(left, right);
   }
   return typeof a === 'number' ? -1 : 1;
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
 }
 
 /** Lexical order; a prefix comes before what it begins. */

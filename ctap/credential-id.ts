@@ -85,11 +85,16 @@ export function openCredentialId(
     rpIdHash,
     algorithm,
     privateKey,
-    publicKey: crypto.publicKeyOf(algorithm, privateKey),
+    // Both cost more than the rest together, and a sign-in mostly needs neither.
+    get publicKey() {
+      return crypto.publicKeyOf(algorithm, privateKey);
+    },
+    get credRandom() {
+      return sealedCredRandom(crypto, privateKey);
+    },
     credProtect: readCredProtect(members.optional(Sealed.credProtect, integer)),
     kind: members.optional(Sealed.isSynced, boolean) ? 'synced' : 'device-bound',
     thirdPartyPayment: members.optional(Sealed.thirdPartyPayment, boolean) ?? false,
-    credRandom: sealedCredRandom(crypto, privateKey),
   };
 }
 

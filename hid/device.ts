@@ -210,12 +210,15 @@ class Exchange implements MessageContext {
   readonly #sendKeepalive: (status: number) => void;
   readonly #timer: ReturnType<typeof setInterval>;
   #status: number = KeepaliveStatus.PROCESSING;
+  /** The status that the host believes in. */
+  #announced: number = KeepaliveStatus.PROCESSING;
+  #announcement: ReturnType<typeof setImmediate> | undefined;
   #hasEnded = false;
 
   constructor(channel: number, sendKeepalive: (status: number) => void) {
     this.channel = channel;
     this.#sendKeepalive = sendKeepalive;
-    this.#timer = setInterval(() => sendKeepalive(this.#status), keepaliveIntervalMs);
+    this.#timer = setInterval(() => this.#announce(), keepaliveIntervalMs);
   }
 
   get signal(): AbortSignal {
@@ -226,7 +229,16 @@ class Exchange implements MessageContext {
     const status = what === 'user' ? KeepaliveStatus.UPNEEDED : KeepaliveStatus.PROCESSING;
     if (this.#hasEnded || status === this.#status) return;
     this.#status = status;
-    this.#sendKeepalive(status);
+    // In the next turn: an answer that comes at once, with nobody to wait for, is not announced.
+    this.#announcement ??= setImmediate(() => {
+      this.#announcement = undefined;
+      if (!this.#hasEnded && this.#status !== this.#announced) this.#announce();
+    });
+  }
+
+  #announce(): void {
+    this.#announced = this.#status;
+    this.#sendKeepalive(this.#status);
   }
 
   cancel(): void {
@@ -237,5 +249,6 @@ class Exchange implements MessageContext {
   end(): void {
     this.#hasEnded = true;
     clearInterval(this.#timer);
+    clearImmediate(this.#announcement);
   }
 }

@@ -158,14 +158,14 @@ export function createDevice(
   gate: UserGate,
   log: Log,
   replug: (() => Promise<void>) | undefined,
-  { policy, ...attestationKeys }: KeySetup = { policy: defaultPolicy },
+  { policy, portableCrypto, ...attestationKeys }: KeySetup = { policy: defaultPolicy },
 ): { authenticator: Authenticator; device: Device } {
   const authenticator = new Authenticator(
     {
       ...attestationKeys,
       vault,
-      gate: withDeadline(gate, policy.userPresenceTimeoutMs),
-      crypto: createOpensslCrypto(),
+      gate: 'answersAtOnce' in gate ? gate : withDeadline(gate, policy.userPresenceTimeoutMs),
+      crypto: createOpensslCrypto(portableCrypto),
       clock: systemClock,
       reportBug: (error) => reportBug(log, error),
     },
@@ -209,7 +209,7 @@ const answerWord = {
 /** Tells the log what was asked and what came of it. */
 function logged(gate: UserGate, log: Log): UserGate {
   return {
-    canVerify: gate.canVerify,
+    ...gate,
     async ask(prompt: Prompt, signal): Promise<Answer> {
       log.debug(`waiting for a touch: ${describePrompt(prompt)}`);
       const answer = await gate.ask(prompt, signal);

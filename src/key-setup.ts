@@ -1,12 +1,14 @@
 // What the configuration makes of the authenticator: its policy, and the attestation keys it may use.
 
-import type { Environment } from '../ctap/env.ts';
+import type { Crypto, Environment } from '../ctap/env.ts';
 import { defaultPolicy, type Policy, profiles } from '../ctap/policy.ts';
-import { openAttestation } from './attestation.ts';
+import { CoseAlg } from '../ctap/wire.ts';
 import type { Config } from './config.ts';
 
 export interface KeySetup extends Pick<Environment, 'attestation' | 'enterpriseAttestation'> {
   readonly policy: Policy;
+  /** For the algorithms that OpenSSL may lack; only where the policy wants them. */
+  readonly portableCrypto?: Crypto;
 }
 
 export function policyOf({ profile, attestation, credentialKind, relyingParties, enterprise }: Config): Policy {
@@ -23,11 +25,23 @@ export function policyOf({ profile, attestation, credentialKind, relyingParties,
 /** Makes the attestation of the vault if the configuration wants one and there is none. @throws UserError */
 export async function keySetupOf(config: Config): Promise<KeySetup> {
   const policy = policyOf(config);
+  return { policy, ...(await portableCryptoFor(policy)), ...(await attestationKeys(config, policy)) };
+}
+
+// Both are loaded only where they are wanted: they are large, and most keys do without.
+
+async function portableCryptoFor({ algorithms }: Policy): Promise<Pick<KeySetup, 'portableCrypto'>> {
+  if (!algorithms.includes(CoseAlg['ML-DSA-44'])) return {};
+  const { createNobleCrypto } = await import('../ctap/crypto/noble.ts');
+  return { portableCrypto: createNobleCrypto() };
+}
+
+async function attestationKeys(config: Config, { aaguid }: Policy): Promise<Omit<KeySetup, 'policy'>> {
   const { attestation, enterprise, vaultDirectory } = config;
-  if (attestation !== 'certificate' && !enterprise) return { policy };
-  const keys = await openAttestation(vaultDirectory, policy.aaguid);
+  if (attestation !== 'certificate' && !enterprise) return {};
+  const { openAttestation } = await import('./attestation.ts');
+  const keys = await openAttestation(vaultDirectory, aaguid);
   return {
-    policy,
     ...(attestation === 'certificate' && { attestation: keys.model }),
     ...(enterprise && { enterpriseAttestation: keys.enterprise }),
   };

@@ -18,7 +18,6 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto';
-import { createNobleCrypto } from '../ctap/crypto/noble.ts';
 import type { CoseAlgorithm, Crypto, KeyPair } from '../ctap/env.ts';
 import { CoseAlg } from '../ctap/wire.ts';
 import { keyPairOf, privateJwk, publicJwk } from './jwk.ts';
@@ -42,34 +41,41 @@ const schemes: ReadonlyMap<CoseAlgorithm, Scheme> = new Map([
 const maxImportedKeys = 128;
 const tagLength = 16;
 
-/** The OpenSSL back end. `forget` drops the imported private keys: call it when the vault is locked. */
-export function createOpensslCrypto(): Crypto & { forget(): void } {
+/**
+ * The OpenSSL back end. `forget` drops the imported private keys: call it when the vault is locked.
+ * @param portable does what this Node's OpenSSL cannot, which is ML-DSA before OpenSSL 3.5.
+ */
+export function createOpensslCrypto(portable?: Crypto): Crypto & { forget(): void } {
   const privateKeys = new RecentKeys();
-  const portable = createNobleCrypto();
+  const others = portable?.algorithms.filter((algorithm) => !schemes.has(algorithm)) ?? [];
+  const instead = (algorithm: CoseAlgorithm): Crypto => {
+    if (portable && others.includes(algorithm)) return portable;
+    throw new RangeError(`no back end for algorithm ${algorithm}`);
+  };
   return {
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
     sha256: (data) => new Uint8Array(hash('sha256', data, 'buffer')),
     hmacSha256: (key, data) => new Uint8Array(createHmac('sha256', key).update(data).digest()),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-    algorithms: portable.algorithms,
+    algorithms: [...schemes.keys(), ...others],
     generateKeyPair(algorithm) {
       const scheme = schemes.get(algorithm);
-      if (!scheme) return portable.generateKeyPair(algorithm);
+      if (!scheme) return instead(algorithm).generateKeyPair(algorithm);
       const key = scheme.newKey();
       const keyPair = keyPairOf(key.export({ format: 'jwk' }) as Record<string, string>);
-      privateKeys.add(keyPair, key);
+      privateKeys.add(algorithm, keyPair, key);
       return keyPair;
     },
     publicKeyOf: (algorithm, privateKey) =>
-      schemes.get(algorithm)?.publicKeyOf(privateKey) ?? portable.publicKeyOf(algorithm, privateKey),
+      schemes.get(algorithm)?.publicKeyOf(privateKey) ?? instead(algorithm).publicKeyOf(algorithm, privateKey),
     sign(algorithm, keyPair, message) {
       const scheme = schemes.get(algorithm);
-      if (!scheme) return portable.sign(algorithm, keyPair, message);
+      if (!scheme) return instead(algorithm).sign(algorithm, keyPair, message);
       return new Uint8Array(sign(scheme.digest, message, privateKeys.get(algorithm, keyPair)));
     },
     verify(algorithm, publicKey, message, signature) {
       const scheme = schemes.get(algorithm);
-      if (!scheme) return portable.verify(algorithm, publicKey, message, signature);
+      if (!scheme) return instead(algorithm).verify(algorithm, publicKey, message, signature);
       try {
         const key = createPublicKey({ key: publicJwk(algorithm, { publicKey }), format: 'jwk' });
         return verify(scheme.digest, message, key, signature);
@@ -120,7 +126,7 @@ class RecentKeys {
   readonly #keys = new Map<string, KeyObject>();
 
   get(algorithm: CoseAlgorithm, keyPair: KeyPair): KeyObject {
-    const name = nameOf(keyPair);
+    const name = nameOf(algorithm, keyPair);
     const known = this.#keys.get(name);
     if (known) this.#keys.delete(name);
     const key = known ?? importPrivateKey(algorithm, keyPair);
@@ -128,8 +134,8 @@ class RecentKeys {
     return key;
   }
 
-  add(keyPair: KeyPair, key: KeyObject): void {
-    this.#insert(nameOf(keyPair), key);
+  add(algorithm: CoseAlgorithm, keyPair: KeyPair, key: KeyObject): void {
+    this.#insert(nameOf(algorithm, keyPair), key);
   }
 
   clear(): void {
@@ -144,8 +150,9 @@ class RecentKeys {
   }
 }
 
-function nameOf({ publicKey }: KeyPair): string {
-  return Buffer.from(publicKey).toString('latin1');
+/** Not the private key itself, of which no copies shall lie about, nor the public one, which may have to be derived. */
+function nameOf(algorithm: CoseAlgorithm, { privateKey }: KeyPair): string {
+  return `${algorithm} ${hash('sha256', privateKey, 'base64')}`;
 }
 
 /** As JWK, because OpenSSL takes three to five times as long over DER. */

@@ -29,9 +29,12 @@ export const keyPrefix = {
 const deviceKey = Uint8Array.of(keyPrefix.device);
 const counterKey = Uint8Array.of(keyPrefix.counter);
 const nameBytes = 16;
+/** Records that stay open in memory. */
+const maxRecent = 64;
 export class RecordStore {
   readonly #database: Database['lmdb'];
   readonly #keys: VaultKeys;
+  readonly #recent = new Map<string, { readonly sealed: Buffer; readonly credential: Credential }>();
   /** Keys that the index names and no record stands under; known where all records were verified. */
   readonly #lost = new Set<string>();
   #device: { sealed: Buffer; state: DeviceState } | undefined;
@@ -46,7 +49,7 @@ export class RecordStore {
     const rpName = this.#database.getBinary(indexKey);
     if (!rpName) return undefined;
     const key = credentialKey(rpName, indexKey.subarray(1));
-    return decodeCredential(this.#open(key));
+    return this.#openCredential(key, this.#sealed(key));
   }
 
   /** @throws VaultError if a credential of this relying party is damaged: a part would be a wrong answer. */
@@ -54,11 +57,26 @@ export class RecordStore {
     const rpName = nameOf(this.#keys.names, 'rpIdHash', rpIdHash);
     const range = allWith(keyPrefix.credential, rpName);
     const prefix = hex(range.start);
-    const found = Array.from(this.#database.getRange(range), ({ key, value }) =>
-      decodeCredential(openRecord(this.#keys.seal, key, value)),
-    );
+    const found = Array.from(this.#database.getRange(range), ({ key, value }) => this.#openCredential(key, value));
     for (const key of this.#lost) if (key.startsWith(prefix)) throw lostRecord(key);
     return found.sort((a, b) => b.createdAt - a.createdAt);
+  }
+
+  /** What was opened lately is not opened again as long as it is sealed the same: sites are visited over and over. */
+  #openCredential(key: Uint8Array, sealed: Buffer): Credential {
+    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+    const known = this.#recent.get(name);
+    if (known?.sealed.equals(sealed)) return known.credential;
+    const credential = decodeCredential(openRecord(this.#keys.seal, key, sealed));
+    if (this.#recent.size >= maxRecent) this.#recent.clear();
+    this.#recent.set(name, { sealed: Buffer.from(sealed), credential });
+    return credential;
+  }
+
+  /** Wipes the private keys that were opened lately. */
+  forget(): void {
+    for (const { credential } of this.#recent.values()) credential.privateKey.fill(0);
+    this.#recent.clear();
   }
 
   *credentials(): Generator<Credential | VaultError> {

@@ -224,6 +224,7 @@ class StoredVault implements OpenVault {
     try {
       this.#signCounter.release();
     } finally {
+      this.#openRecords.forget();
       this.#openRecords = undefined;
       this.#keys.seal.fill(0);
       this.#keys.names.fill(0);

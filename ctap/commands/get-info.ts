@@ -6,6 +6,7 @@ import type { Call } from '../call.ts';
 import type { CborMap, CborValue } from '../cbor.ts';
 import { advertisedAlgorithms } from '../cose.ts';
 import { encryptIdentifiers } from '../encrypted-identifiers.ts';
+import type { DeviceState, Environment } from '../env.ts';
 import { GetInfoResponse, UserVerify } from '../wire.ts';
 import { configSubCommands } from './config.ts';
 
@@ -22,7 +23,7 @@ export function getInfo(call: Call): CborMap {
     [GetInfoResponse.versions, [...(device.alwaysUv ? [] : ['U2F_V2']), 'FIDO_2_0', 'FIDO_2_1', 'FIDO_2_3']],
     [GetInfoResponse.extensions, policy.extensions],
     [GetInfoResponse.aaguid, policy.aaguid],
-    [GetInfoResponse.options, options(call)],
+    [GetInfoResponse.options, options(environment, device)],
     [GetInfoResponse.maxMsgSize, policy.maxMsgSize],
     [GetInfoResponse.pinUvAuthProtocols, session.pinUvAuth.protocols.map(({ id }) => id)],
     [GetInfoResponse.maxCredentialCountInList, policy.maxCredentialCountInList],
@@ -59,9 +60,8 @@ export function getInfo(call: Call): CborMap {
 }
 
 /** CTAP 2.1 §6.4, the table of options; absent means not supported. */
-function options({ environment }: Call): CborMap {
-  const { gate, vault } = environment;
-  const { alwaysUv, enterpriseAttestation, pin } = vault.device;
+function options({ enterpriseAttestation: enterpriseKey, gate }: Environment, device: DeviceState): CborMap {
+  const { alwaysUv, enterpriseAttestation, pin } = device;
   const ifVerifying = gate.canVerify ? true : undefined;
   return new Map<string, boolean | undefined>([
     ['plat', false],
@@ -75,7 +75,7 @@ function options({ environment }: Call): CborMap {
     ['authnrCfg', true],
     ['uvAcfg', ifVerifying],
     ['setMinPINLength', true],
-    ['ep', environment.enterpriseAttestation ? enterpriseAttestation : undefined],
+    ['ep', enterpriseKey ? enterpriseAttestation : undefined],
     ['credMgmt', true],
     ['perCredMgmtRO', true],
     ['largeBlobs', true],

@@ -55,6 +55,11 @@ export class SocketTransport implements HidTransport {
     if (this.#clients.size === 0) return;
     const bytes = Buffer.from(report);
     for (const client of this.#clients) {
+      // The reports of one message go out in one piece, with one system call.
+      if (client.writableCorked === 0) {
+        client.cork();
+        process.nextTick(() => client.uncork());
+      }
       client.write(bytes);
       if (client.writableLength > maxBacklogBytes) client.destroy();
     }

@@ -1,9 +1,8 @@
 // passfob metadata.
 
 import type { Command } from 'commander';
-import { openAttestation } from '../attestation.ts';
 import { loadConfig, type Settings } from '../config.ts';
-import { keySetupOf } from '../key-setup.ts';
+import { type KeySetup, keySetupOf } from '../key-setup.ts';
 import { metadataStatement } from '../metadata.ts';
 import { requireVault } from './key-session.ts';
 import { printJson } from './output.ts';
@@ -24,6 +23,11 @@ async function metadata(flags: Settings): Promise<void> {
   const hasCertificate = attestation === 'certificate' || enterprise !== undefined;
   if (hasCertificate) requireVault(vaultDirectory);
   const setup = await keySetupOf(config);
-  const root = hasCertificate ? (await openAttestation(vaultDirectory, setup.policy.aaguid)).root : undefined;
-  printJson(await metadataStatement(setup, root));
+  printJson(await metadataStatement(setup, hasCertificate ? await rootOf(vaultDirectory, setup) : undefined));
+}
+
+async function rootOf(vaultDirectory: string, { policy }: KeySetup): Promise<Uint8Array> {
+  // Loaded only here: what makes certificates is large.
+  const { openAttestation } = await import('../attestation.ts');
+  return (await openAttestation(vaultDirectory, policy.aaguid)).root;
 }

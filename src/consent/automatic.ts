@@ -4,14 +4,24 @@ import type { Answer, UserGate } from '../../ctap/env.ts';
 import type { ScriptedMode } from '../control/protocol.ts';
 import { untilCancelled } from './deadline.ts';
 
+/** A gate that answers at once: its questions need neither a deadline nor a way to withdraw them. */
+export interface ImmediateGate extends UserGate {
+  readonly answersAtOnce: true;
+}
+
+function answering(canVerify: boolean, answer: Answer): ImmediateGate {
+  const answered = Promise.resolve(answer);
+  return { answersAtOnce: true, canVerify, ask: () => answered };
+}
+
 /** Approves everything. Any program that can open the device can then use every credential unseen. */
-export const approveAlways: UserGate = { canVerify: false, ask: async () => ({ kind: 'approved', verified: false }) };
+export const approveAlways = answering(false, { kind: 'approved', verified: false });
 
 /** Approves everything, and lets that count as user verification. For tests. */
-export const verifyAlways: UserGate = { canVerify: true, ask: async () => ({ kind: 'approved', verified: true }) };
+export const verifyAlways = answering(true, { kind: 'approved', verified: true });
 
 /** Declines everything. */
-export const declineAlways: UserGate = { canVerify: false, ask: async () => ({ kind: 'declined' }) };
+export const declineAlways = answering(false, { kind: 'declined' });
 
 /** A finger that a test moves: it starts withheld (`never`). */
 export class ScriptedGate implements UserGate {

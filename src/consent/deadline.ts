@@ -2,6 +2,9 @@
 
 import type { Answer, CancelSignal, Prompt, UserGate } from '../../ctap/env.ts';
 
+/** Why a question is withdrawn. One for all: making an AbortError for each request costs more than its signature. */
+const settled = new Error('the question is settled');
+
 /** Passes questions on to `gate`; answers `timed-out` after `timeoutMs` and `cancelled` once the request's signal aborts. */
 export function withDeadline(gate: UserGate, timeoutMs: number): UserGate {
   return {
@@ -14,7 +17,7 @@ export function withDeadline(gate: UserGate, timeoutMs: number): UserGate {
           signal.removeEventListener('abort', cancel);
           resolve(answer);
           // Whoever still shows the question takes it away now.
-          withdraw.abort();
+          withdraw.abort(settled);
         };
         const cancel = () => end({ kind: 'cancelled' });
         const timer = setTimeout(() => end({ kind: 'timed-out' }), timeoutMs);

@@ -199,15 +199,32 @@ describe('keepalive', () => {
     expect(cable.take()).toEqual(Array(2).fill(keepalive(channel, KeepaliveStatus.PROCESSING)));
 
     desk.latest.context.waitingFor('user');
+    await vi.advanceTimersByTimeAsync(0);
     expect(cable.take()).toEqual([keepalive(channel, KeepaliveStatus.UPNEEDED)]);
     desk.latest.context.waitingFor('user');
+    await vi.advanceTimersByTimeAsync(0);
     expect(cable.take()).toEqual([]);
     await vi.advanceTimersByTimeAsync(100);
     expect(cable.take()).toEqual(Array(2).fill(keepalive(channel, KeepaliveStatus.UPNEEDED)));
 
     desk.latest.context.waitingFor('processing');
+    await vi.advanceTimersByTimeAsync(0);
     expect(cable.take()).toEqual([keepalive(channel, KeepaliveStatus.PROCESSING)]);
     await desk.latest.answer([0]);
+  });
+
+  it('does not announce a wait that is over at once', async () => {
+    const { cable, desk, send, newChannel } = await plugIn();
+    const channel = newChannel();
+    send(channel, Command.CBOR, [1]);
+    desk.latest.context.waitingFor('user');
+    desk.latest.context.waitingFor('processing');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(cable.take()).toEqual([]);
+    desk.latest.context.waitingFor('user');
+    await desk.latest.answer([0]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(cable.take()).toEqual([message(channel, Command.CBOR, [0])]);
   });
 
   it('ends with the answer, whatever the handler says afterwards (HID-17)', async () => {

@@ -254,6 +254,9 @@ describe('with a vault', () => {
 
   test('the private keys leave a daemon only with the passphrase', async () => {
     const daemon = await home.start('--consent', 'always');
+    const host = await plugIn(home);
+    await host.register('secret.example', 'grace');
+    await host.close();
     const wrong = join(home.directory, 'wrong');
     writeFileSync(wrong, 'not it\n', { mode: 0o600 });
     const refused = await home.run('dump', '--secrets', '--passphrase-file', wrong);
