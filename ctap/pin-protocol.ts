@@ -9,15 +9,17 @@ import { CoseAlg, CoseCrv, CoseKey, CoseKty } from './wire.ts';
 
 export interface PinProtocol {
   readonly id: 1 | 2;
-  /** The authenticator's half of the key agreement, a COSE_Key. It stays the same until `regenerate`. */
+  /** This end's half of the key agreement, a COSE_Key. It stays the same until `regenerate`. */
   readonly publicKey: CborMap;
   /** Makes a new key for the key agreement. */
   regenerate(): void;
   /**
-   * The secret shared with a platform whose public key, a COSE_Key, is `peer`.
+   * The secret shared with the end whose public key, a COSE_Key, is `peer`; the same from both ends.
    * @throws CtapError INVALID_PARAMETER for what is no point of P-256; CBOR_UNEXPECTED_TYPE for a malformed key.
    */
   decapsulate(peer: MapReader): SharedSecret;
+  /** The pinUvAuthParam for `message` under a pinUvAuthToken: 16 bytes in protocol one, 32 in protocol two. */
+  authenticate(token: Uint8Array, message: Uint8Array): Uint8Array;
   /** Whether `mac` authenticates `message` under a pinUvAuthToken, 32 bytes. */
   verify(token: Uint8Array, message: Uint8Array, mac: Uint8Array): boolean;
 }
@@ -27,6 +29,7 @@ export interface SharedSecret {
   encrypt(plaintext: Uint8Array): Uint8Array;
   /** The inverse of `encrypt`; undefined if the length does not fit. */
   decrypt(ciphertext: Uint8Array): Uint8Array | undefined;
+  authenticate(message: Uint8Array): Uint8Array;
   verify(message: Uint8Array, mac: Uint8Array): boolean;
 }
 
@@ -39,15 +42,14 @@ export function createPinProtocols(crypto: Crypto): readonly PinProtocol[] {
 interface Scheme {
   readonly id: 1 | 2;
   deriveSecret(z: Uint8Array): SharedSecret;
-  verify(key: Uint8Array, message: Uint8Array, mac: Uint8Array): boolean;
+  authenticate(key: Uint8Array, message: Uint8Array): Uint8Array;
 }
 
 const blockLength = 16;
 
 function protocolOne(crypto: Crypto): Scheme {
   const iv = new Uint8Array(blockLength);
-  const verify = (key: Uint8Array, message: Uint8Array, mac: Uint8Array) =>
-    crypto.equal(crypto.hmacSha256(key, message).subarray(0, 16), mac);
+  const authenticate = (key: Uint8Array, message: Uint8Array) => crypto.hmacSha256(key, message).subarray(0, 16);
   return {
     id: 1,
     deriveSecret(z) {
@@ -56,17 +58,16 @@ function protocolOne(crypto: Crypto): Scheme {
         encrypt: (plaintext) => crypto.encryptAesCbc(key, iv, plaintext),
         decrypt: (ciphertext) =>
           ciphertext.length % blockLength === 0 ? crypto.decryptAesCbc(key, iv, ciphertext) : undefined,
-        verify: (message, mac) => verify(key, message, mac),
+        authenticate: (message) => authenticate(key, message),
+        verify: (message, mac) => crypto.equal(authenticate(key, message), mac),
       };
     },
-    verify,
+    authenticate,
   };
 }
 
 function protocolTwo(crypto: Crypto): Scheme {
   const salt = new Uint8Array(32);
-  const verify = (key: Uint8Array, message: Uint8Array, mac: Uint8Array) =>
-    crypto.equal(crypto.hmacSha256(key, message), mac);
   return {
     id: 2,
     deriveSecret(z) {
@@ -82,10 +83,11 @@ function protocolTwo(crypto: Crypto): Scheme {
           const [iv, rest] = [ciphertext.subarray(0, blockLength), ciphertext.subarray(blockLength)];
           return crypto.decryptAesCbc(aesKey, iv, rest);
         },
-        verify: (message, mac) => verify(hmacKey, message, mac),
+        authenticate: (message) => crypto.hmacSha256(hmacKey, message),
+        verify: (message, mac) => crypto.equal(crypto.hmacSha256(hmacKey, message), mac),
       };
     },
-    verify,
+    authenticate: (key, message) => crypto.hmacSha256(key, message),
   };
 }
 
@@ -128,8 +130,12 @@ class Agreement implements PinProtocol {
     return this.#scheme.deriveSecret(z);
   }
 
+  authenticate(token: Uint8Array, message: Uint8Array): Uint8Array {
+    return this.#scheme.authenticate(token, message);
+  }
+
   verify(token: Uint8Array, message: Uint8Array, mac: Uint8Array): boolean {
-    return this.#scheme.verify(token, message, mac);
+    return this.#crypto.equal(this.authenticate(token, message), mac);
   }
 }
 

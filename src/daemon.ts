@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Authenticator } from '../ctap/authenticator.ts';
 import type { Answer, Clock, Prompt, UserGate, Vault } from '../ctap/env.ts';
 import { defaultPolicy } from '../ctap/policy.ts';
-import { Command } from '../ctap/wire.ts';
 import { CtapHidDevice, ProcessingLock } from '../hid/device.ts';
 import type { HidTransport } from '../hid/transport.ts';
 import type { OpenVault } from '../store/vault.ts';
@@ -175,7 +174,7 @@ export function createDevice(
     authenticator,
     device: {
       aaguid: policy.aaguid,
-      getInfo: () => authenticator.cbor(Uint8Array.of(Command.authenticatorGetInfo), noContext),
+      cbor: (request) => authenticator.cbor(request, noContext),
       replug: replug ?? (async () => authenticator.powerCycle()),
     },
   };

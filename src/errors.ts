@@ -17,6 +17,8 @@ export const exitCode = {
   declined: 6,
   /** The device could not be made: no /dev/uhid, no permission, address in use. */
   transport: 7,
+  /** The PIN is wrong or blocked. */
+  pin: 8,
 } as const;
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

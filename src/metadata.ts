@@ -106,7 +106,7 @@ function plainInfo(info: AuthenticatorInfo): object {
 function infoOfNewKey(setup: KeySetup): Promise<AuthenticatorInfo> {
   const log = createLog('silent', () => {});
   const { device } = createDevice(vaultAsNew, declineAlways, log, undefined, setup);
-  return new CtapClient({ cbor: () => device.getInfo() }).getInfo();
+  return new CtapClient(device).getInfo();
 }
 
 /** Nothing but factory state. */

@@ -2,6 +2,7 @@
 // program or in others; each hears every report and takes its own.
 
 import { Assembly, decodePacket, splitMessage } from '../packet.ts';
+import { TransportError } from '../transport-error.ts';
 import { broadcastChannel, Command, ErrorCode, initAnswerSize, maxMessageSize, nonceSize } from '../wire.ts';
 import type { HostConnection } from './host-connection.ts';
 
@@ -66,7 +67,7 @@ export class CtapHidClient {
     connection.onReport((report) => this.#receive(report));
     connection.onClose(() => {
       this.#isClosed = true;
-      this.#fail(new Error('the connection to the device was closed'));
+      this.#fail(new TransportError('io', 'the connection to the device was closed'));
     });
   }
 
@@ -91,7 +92,7 @@ export class CtapHidClient {
     const nonce = crypto.getRandomValues(new Uint8Array(nonceSize));
     const answer = await this.#transact(Command.INIT, nonce, { nonce });
     if (answer.length < initAnswerSize) {
-      throw new Error(`expected an INIT answer of ${initAnswerSize} bytes, got ${answer.length}`);
+      throw new TransportError('io', `expected an INIT answer of ${initAnswerSize} bytes, got ${answer.length}`);
     }
     const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength);
     this.#channel = view.getUint32(8);
@@ -152,7 +153,7 @@ export class CtapHidClient {
   #exchange(command: number, payload: Uint8Array, options: Partial<Transaction>): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) {
-        reject(new Error('the connection to the device was closed'));
+        reject(new TransportError('io', 'the connection to the device was closed'));
         return;
       }
       const { nonce, onKeepalive, onSend } = options;
@@ -182,7 +183,7 @@ export class CtapHidClient {
     if (packet.kind === 'continuation') {
       if (transaction.answer === undefined) return;
       if (!transaction.answer.append(packet)) {
-        this.#fail(new Error(`unexpected sequence number ${packet.sequence} in the device's answer`));
+        this.#fail(new TransportError('io', `unexpected sequence number ${packet.sequence} in the device's answer`));
         return;
       }
     } else if (packet.command === Command.KEEPALIVE) {
@@ -216,7 +217,7 @@ export class CtapHidClient {
 
   #startTimer(): ReturnType<typeof setTimeout> {
     return setTimeout(
-      () => this.#fail(new Error(`the device said nothing for ${silenceTimeoutMs / 1000} seconds`)),
+      () => this.#fail(new TransportError('io', `the device said nothing for ${silenceTimeoutMs / 1000} seconds`)),
       silenceTimeoutMs,
     );
   }

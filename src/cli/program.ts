@@ -9,7 +9,9 @@ import { addCredentialCommands } from './credentials.ts';
 import { addDaemonCommands } from './daemon-commands.ts';
 import { addDemoCommand } from './demo.ts';
 import { addInfoCommand } from './info.ts';
+import { addConfigCommands } from './key-config.ts';
 import { addMetadataCommand } from './metadata.ts';
+import { addPinCommands } from './pin.ts';
 import { addVaultCommands } from './vault.ts';
 
 /** Runs one command line (without `node` and the script's name). Resolves to the exit code. */
@@ -27,6 +29,8 @@ export async function main(args: readonly string[]): Promise<number> {
   addDaemonCommands(program);
   addInfoCommand(program);
   addCredentialCommands(program);
+  addPinCommands(program);
+  addConfigCommands(program);
   addMetadataCommand(program);
   addDemoCommand(program);
   try {

@@ -4,6 +4,7 @@ import { type ClientRequest, request } from 'node:http';
 import { dirname } from 'node:path';
 import { errorCode } from '../../hid/transports/unix-socket.ts';
 import { type ExitCode, exitCode, UserError } from '../errors.ts';
+import { base64url } from '../jwk.ts';
 import { isPrivateDirectory } from '../private-directory.ts';
 import type {
   CredentialDetails,
@@ -59,8 +60,8 @@ export class ControlClient implements KeyOperations {
     return passphrase === undefined ? this.#call('GET', '/dump') : this.#call('POST', '/dump', { passphrase });
   }
 
-  async info(): Promise<Uint8Array> {
-    const { response } = await this.#call<{ response: string }>('GET', '/info');
+  async ctap(request: Uint8Array): Promise<Uint8Array> {
+    const { response } = await this.#call<{ response: string }>('POST', '/ctap', { request: base64url(request) });
     return Buffer.from(response, 'base64url');
   }
 

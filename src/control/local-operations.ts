@@ -2,6 +2,7 @@
 
 import type { Credential } from '../../ctap/env.ts';
 import { defaultPolicy } from '../../ctap/policy.ts';
+import { Command } from '../../ctap/wire.ts';
 import { type OpenVault, VaultError } from '../../store/vault.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { base64url, privateJwk, publicJwk } from '../jwk.ts';
@@ -17,11 +18,18 @@ import type {
 /** What the operations need of the authenticator around the vault. */
 export interface Device {
   readonly aaguid: Uint8Array;
-  /** authenticatorGetInfo, as on the wire. */
-  getInfo(): Promise<Uint8Array>;
+  /** A CTAP2 request, as on the wire. */
+  cbor(request: Uint8Array): Promise<Uint8Array>;
   /** A power cycle: forgets channels, tokens and what was pending. */
   replug(): Promise<void>;
 }
+
+/** The CTAP commands that are let through; whatever touches credentials is for hosts, who are seen to ask. */
+const ctapCommands: ReadonlySet<number> = new Set([
+  Command.authenticatorGetInfo,
+  Command.authenticatorClientPIN,
+  Command.authenticatorConfig,
+]);
 
 export class LocalOperations implements KeyOperations {
   readonly #vault: OpenVault;
@@ -86,8 +94,14 @@ export class LocalOperations implements KeyOperations {
     };
   }
 
-  info(): Promise<Uint8Array> {
-    return this.#device.getInfo();
+  async ctap(request: Uint8Array): Promise<Uint8Array> {
+    const [code] = request;
+    if (code !== undefined && ctapCommands.has(code)) return this.#device.cbor(request);
+    throw new UserError(
+      'expected a CTAP command that is about the key, not its credentials',
+      undefined,
+      exitCode.usage,
+    );
   }
 
   async reset(): Promise<void> {

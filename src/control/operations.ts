@@ -64,8 +64,11 @@ export interface KeyOperations {
   rename(id: string, names: UserNames): Promise<CredentialView>;
   /** Private keys only with the vault's passphrase, which is checked. */
   dump(passphrase?: string): Promise<Dump>;
-  /** The authenticator's answer to a CTAP2 request: a status byte, then canonical CBOR. Only getInfo is let through. */
-  info(): Promise<Uint8Array>;
+  /**
+   * The authenticator's answer to a CTAP2 request: a status byte, then canonical CBOR. Only getInfo, clientPIN and config
+   * are let through.
+   */
+  ctap(request: Uint8Array): Promise<Uint8Array>;
   /** Factory state. The caller has asked the person. */
   reset(): Promise<void>;
   close(): Promise<void>;

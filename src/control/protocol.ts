@@ -1,11 +1,11 @@
 // The words that command line and daemon share on the control socket: HTTP/1.1 with JSON bodies.
 //
-//   GET    /status              DaemonStatus             GET    /info      { response: base64url of getInfo's answer }
+//   GET    /status              DaemonStatus             POST   /replug    {}
 //   GET    /credentials         CredentialList           GET    /dump      Dump without secrets
 //   GET    /credentials/ID      CredentialDetails        POST   /dump      { passphrase } → Dump with secrets
 //   DELETE /credentials/ID      CredentialView           POST   /consent   { mode } → {}
 //   PATCH  /credentials/ID      UserNames → CredentialView
-//   POST   /replug              {}                       POST   /reset     {}
+//   POST   /reset               {}                       POST   /ctap      { request } → { response }, base64url
 //
 // An error is { error: { message, hint?, exitCode } } with a status of 400 or above.
 

@@ -65,9 +65,9 @@ function makeRoutes(operations: KeyOperations, control: DaemonControl): Readonly
     ['GET /credentials/*', (_, id) => operations.show(id)],
     ['DELETE /credentials/*', (_, id) => operations.delete(id)],
     ['PATCH /credentials/*', (body, id) => operations.rename(id, userNames(body))],
-    ['GET /info', async () => ({ response: base64url(await operations.info()) })],
     ['GET /dump', () => operations.dump()],
     ['POST /dump', (body) => operations.dump(text(body, 'passphrase'))],
+    ['POST /ctap', async (body) => ({ response: base64url(await operations.ctap(ctapRequest(body))) })],
     ['POST /consent', async (body) => control.setConsent(scriptedMode(body))],
     ['POST /replug', () => control.replug()],
     ['POST /reset', () => operations.reset()],
@@ -136,6 +136,10 @@ function text(body: unknown, name: string): string {
   const value = member(body, name);
   if (typeof value !== 'string') throw new UserError(`"${name}" must be a text`, undefined, exitCode.usage);
   return value;
+}
+
+function ctapRequest(body: unknown): Uint8Array {
+  return Buffer.from(text(body, 'request'), 'base64url');
 }
 
 function userNames(body: unknown): UserNames {

@@ -1,7 +1,8 @@
 // CTAP2 as the platform speaks it: one method a command, over anything that carries a CBOR message to a key.
-// Client PIN and the management commands are not here yet. CTAP 2.1 §6.
+// Credential management and large blobs are not here yet. CTAP 2.1 §6.
 
 import {
+  boolean,
   bytes,
   type CborMap,
   type CborValue,
@@ -15,7 +16,10 @@ import {
 import type { UserEntity } from '../../ctap/env.ts';
 import { Status } from '../../ctap/status.ts';
 import {
+  ClientPinRequest,
+  ClientPinResponse,
   Command,
+  ConfigRequest,
   GetAssertionRequest,
   GetAssertionResponse,
   MakeCredentialRequest,
@@ -81,6 +85,34 @@ export interface Assertion {
   readonly numberOfCredentials: number;
 }
 
+/** CTAP 2.1 §6.5. Which members go with which subcommand: §6.5.5. */
+export interface ClientPinParameters {
+  /** One of `ClientPinSubCommand`. */
+  readonly subCommand: number;
+  readonly pinUvAuthProtocol?: number;
+  /** A COSE_Key. */
+  readonly keyAgreement?: CborMap;
+  readonly pinUvAuthParam?: Uint8Array;
+  readonly newPinEnc?: Uint8Array;
+  readonly pinHashEnc?: Uint8Array;
+  /** Bits of `Permission`. */
+  readonly permissions?: number;
+  readonly rpId?: string;
+}
+
+export interface ClientPinAnswer {
+  readonly keyAgreement: MapReader | undefined;
+  /** Encrypted. */
+  readonly pinUvAuthToken: Uint8Array | undefined;
+  readonly pinRetries: number | undefined;
+  readonly powerCycleState: boolean | undefined;
+}
+
+/** A right to act for the owner for a while; getting one takes the PIN or a look at the owner. CTAP 2.1 §6.5.2. */
+export interface PinUvAuthToken {
+  authenticate(message: Uint8Array): { readonly pinUvAuthProtocol: number; readonly pinUvAuthParam: Uint8Array };
+}
+
 /** Every method throws CtapStatusError if the key refuses, and CtapError if its answer cannot be read. */
 export class CtapClient {
   readonly #channel: CborChannel;
@@ -125,6 +157,53 @@ export class CtapClient {
   /** The next of the assertions that the last getAssertion counted. CTAP 2.1 §6.3. */
   async getNextAssertion(options?: RequestOptions): Promise<Assertion> {
     return readAssertion(await this.#command(Command.authenticatorGetNextAssertion, undefined, options));
+  }
+
+  async clientPin(parameters: ClientPinParameters, options?: RequestOptions): Promise<ClientPinAnswer> {
+    const request = new Map<number, CborValue | undefined>([
+      [ClientPinRequest.pinUvAuthProtocol, parameters.pinUvAuthProtocol],
+      [ClientPinRequest.subCommand, parameters.subCommand],
+      [ClientPinRequest.keyAgreement, parameters.keyAgreement],
+      [ClientPinRequest.pinUvAuthParam, parameters.pinUvAuthParam],
+      [ClientPinRequest.newPinEnc, parameters.newPinEnc],
+      [ClientPinRequest.pinHashEnc, parameters.pinHashEnc],
+      [ClientPinRequest.permissions, parameters.permissions],
+      [ClientPinRequest.rpId, parameters.rpId],
+    ]);
+    const response = await this.#command(Command.authenticatorClientPIN, request, options);
+    // Setting and changing the PIN are answered with a status only.
+    const answer = response.length > 0 ? decodeParameters(response) : undefined;
+    return {
+      keyAgreement: answer?.optional(ClientPinResponse.keyAgreement, map),
+      pinUvAuthToken: answer?.optional(ClientPinResponse.pinUvAuthToken, bytes),
+      pinRetries: answer?.optional(ClientPinResponse.pinRetries, unsigned),
+      powerCycleState: answer?.optional(ClientPinResponse.powerCycleState, boolean),
+    };
+  }
+
+  /**
+   * authenticatorConfig: one of `ConfigSubCommand`, with its parameters. A key that nothing protects takes it without a
+   * token. CTAP 2.1 §6.11.
+   */
+  async config(
+    subCommand: number,
+    subCommandParams?: CborMap,
+    token?: PinUvAuthToken,
+    options?: RequestOptions,
+  ): Promise<void> {
+    const message = Uint8Array.of(
+      ...new Uint8Array(32).fill(0xff),
+      ...[Command.authenticatorConfig, subCommand],
+      ...(subCommandParams ? encodeCbor(subCommandParams) : []),
+    );
+    const proof = token?.authenticate(message);
+    const request = new Map<number, CborValue | undefined>([
+      [ConfigRequest.subCommand, subCommand],
+      [ConfigRequest.subCommandParams, subCommandParams],
+      [ConfigRequest.pinUvAuthProtocol, proof?.pinUvAuthProtocol],
+      [ConfigRequest.pinUvAuthParam, proof?.pinUvAuthParam],
+    ]);
+    await this.#command(Command.authenticatorConfig, request, options);
   }
 
   /** Resolves when a person has chosen this key among several. CTAP 2.1 §6.9. */

@@ -21,6 +21,7 @@ const sentences: { readonly [name in StatusName]?: string } = {
   PIN_BLOCKED: 'the PIN is blocked: only a reset helps',
   PIN_AUTH_BLOCKED: 'too many wrong PINs: unplug the key and plug it in again',
   PIN_NOT_SET: 'the key has no PIN yet',
+  PIN_POLICY_VIOLATION: 'the key does not accept this PIN or this length',
   PUAT_REQUIRED: 'the key asks for its PIN',
   UV_BLOCKED: 'user verification is blocked',
 };
