@@ -17,7 +17,7 @@ export const exitCode = {
   declined: 6,
   /** The device could not be made: no /dev/uhid, no permission, address in use. */
   transport: 7,
-  /** The PIN is wrong or blocked. */
+  /** The PIN is wrong or blocked, or must be changed first. */
   pin: 8,
 } as const;
 

@@ -1,4 +1,5 @@
-// The project's own client, through node-hid, talking to the project's own key: `passfob info --device`.
+// The project's own client, through node-hid, talking to the project's own key: `passfob info --device` and
+// `passfob pin --device`.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Daemon, startDaemon } from './daemon.ts';
@@ -17,4 +18,10 @@ test('reads over the device what the daemon says of itself', async () => {
   expect(overTheDevice).toMatchObject({ versions: expect.arrayContaining(['FIDO_2_0']) });
   expect(overTheDevice).toEqual(fromTheDaemon);
   expect(await daemon.credentials()).toEqual([]);
+});
+
+test('asks over the device for the state of the PIN', async () => {
+  const { path } = await daemon.node();
+  const status: unknown = JSON.parse(await daemon.passfob('pin', 'status', '--device', path, '--json'));
+  expect(status).toEqual({ set: false, retries: null, powerCycleNeeded: false, minLength: 4, forceChange: false });
 });
