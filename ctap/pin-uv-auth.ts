@@ -111,6 +111,11 @@ export class PinUvAuth {
     return this.#tokenInUse()?.rpId;
   }
 
+  /** Whether there is a token that has not expired. */
+  get isInUse(): boolean {
+    return this.#tokenInUse() !== undefined;
+  }
+
   /** getUserVerifiedFlagValue. */
   get userVerified(): boolean {
     return this.#tokenInUse()?.userVerified ?? false;

@@ -15,6 +15,8 @@ export interface NextAssertions extends AssertionTerms {
   readonly channel: number;
   /** Newest first; never empty. */
   readonly accounts: readonly DiscoverableAccount[];
+  /** Whether a pinUvAuthToken authorized it: then it ends when that expires. CTAP 2.1 §6. */
+  readonly endsWithToken: boolean;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
 }

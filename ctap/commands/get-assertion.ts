@@ -65,7 +65,8 @@ export async function getAssertion(call: Call): Promise<cbor.CborMap> {
   const [newest, ...others] = accounts;
   if (others.length > 0) {
     const expiresAt = clock.now() + policy.nextAssertionTimeoutMs;
-    session.nextAssertions = { ...terms, channel: context.channel, accounts: others, expiresAt };
+    const endsWithToken = verification === 'token';
+    session.nextAssertions = { ...terms, channel: context.channel, accounts: others, endsWithToken, expiresAt };
   }
   // Step 13. Names are for choosing among several accounts.
   const user = newest && (others.length > 0 ? newest.user : { id: newest.user.id });

@@ -6,14 +6,15 @@ import type { Call } from '../call.ts';
 import type { CborMap } from '../cbor.ts';
 import { CtapError } from '../status.ts';
 
-/** @throws CtapError NOT_ALLOWED if nothing is left, too much time has passed, or another channel asked first. */
+/** @throws CtapError NOT_ALLOWED if nothing is left, too much time has passed, the token has expired, or another channel asks. */
 export function getNextAssertion({ context, environment, policy, session }: Call): CborMap {
   const next = session.nextAssertions;
   const now = environment.clock.now();
   if (!next || next.channel !== context.channel) throw new CtapError('NOT_ALLOWED');
   const [account, ...accounts] = next.accounts;
   session.nextAssertions = undefined;
-  if (!account || now > next.expiresAt) throw new CtapError('NOT_ALLOWED');
+  const isOver = now > next.expiresAt || (next.endsWithToken && !session.pinUvAuth.isInUse);
+  if (!account || isOver) throw new CtapError('NOT_ALLOWED');
   if (accounts.length > 0) {
     session.nextAssertions = { ...next, accounts, expiresAt: now + policy.nextAssertionTimeoutMs };
   }

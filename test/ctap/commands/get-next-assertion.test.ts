@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Status } from '../../../ctap/status.ts';
 import { Command, descriptor, Key, map, user, verified } from '../../support/key.ts';
+import { PinClient } from '../../support/pin-client.ts';
 import type { Registration } from '../../support/platform.ts';
 import * as platform from '../../support/platform.ts';
 
@@ -61,6 +62,30 @@ describe('getNextAssertion', () => {
     expect((await key.send(Command.getNextAssertion)).status).toBe(Status.OK);
     key.environment.clock.time += 30_001;
     expect((await key.send(Command.getNextAssertion)).status).toBe(Status.NOT_ALLOWED);
+  });
+
+  it('is not allowed when the token has expired that the assertion before came with (NEXT-05)', async () => {
+    const { key } = await keyWithAccounts('a', 'b', 'c');
+    const client = new PinClient(key);
+    await client.setPin('1234');
+    const { forGetAssertion } = await client.token('1234');
+    // A use keeps the token alive, for ten minutes at most.
+    await key.getAssertion({ ...forGetAssertion, 5: map({ up: false }) });
+    key.environment.clock.time += 599_999;
+    expect((await key.getAssertion(forGetAssertion)).status).toBe(Status.OK);
+    expect((await key.send(Command.getNextAssertion)).status).toBe(Status.OK);
+    key.environment.clock.time += 1;
+    expect((await key.send(Command.getNextAssertion)).status).toBe(Status.NOT_ALLOWED);
+  });
+
+  it('keeps to the user verification of the getAssertion before (NEXT-02, NEXT-06)', async () => {
+    const { key, registrations } = await keyWithAccounts('a', 'b');
+    const client = new PinClient(key);
+    await client.setPin('1234');
+    const first = await key.signIn(registrations, (await client.token('1234')).forGetAssertion);
+    const second = verified(await key.send(Command.getNextAssertion), registrations);
+    expect([first, second].map(({ data }) => data.flags)).toEqual([5, 5]);
+    expect([first, second].map(({ user: account }) => account?.get('name'))).toEqual(['b', 'a']);
   });
 
   it('is not allowed on another channel, and still on its own', async () => {
