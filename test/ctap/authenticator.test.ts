@@ -55,6 +55,14 @@ describe('the message envelope', () => {
     );
   });
 
+  it('answers an error with the status alone (ENV-07)', async () => {
+    const key = new Key();
+    const answer = (request: Uint8Array) => key.authenticator.cbor(request, key.context());
+    expect(await answer(Uint8Array.of(0x09))).toEqual(Uint8Array.of(Status.INVALID_COMMAND));
+    expect(await answer(makeCredential)).toEqual(Uint8Array.of(Status.MISSING_PARAMETER));
+    expect(await answer(platform.request(Command.getNextAssertion))).toEqual(Uint8Array.of(Status.NOT_ALLOWED));
+  });
+
   it('answers a selection with the status alone', async () => {
     expect(await new Key().authenticator.cbor(Uint8Array.of(Command.selection), new Key().context())).toEqual(
       Uint8Array.of(0),

@@ -87,6 +87,30 @@ describe('getAssertion', () => {
     expect(assertion.credentialId).toEqual(one.credentialId);
   });
 
+  it('ignores options that it does not know, of any type (GA-OPT-01)', async () => {
+    const key = new Key();
+    const registration = await key.register({ 7: map({ rk: true }) });
+    await key.signIn([registration], { 5: map({ up: true, foo: 'bar' }) });
+  });
+
+  it('skips elements of the allowList that are of unknown type (GA-ALW-02)', async () => {
+    const key = new Key();
+    const registration = await key.register();
+    const { credentialId } = registration;
+    await key.signIn([registration], { 3: [descriptor(credentialId, 'foo'), descriptor(credentialId)] });
+  });
+
+  it('answers with credential, authenticator data of 37 bytes and signature (GA-RSP-01, GA-RSP-02)', async () => {
+    const key = new Key();
+    const { credentialId } = await key.register();
+    const { members } = await key.getAssertion({ 3: [descriptor(credentialId)] });
+    expect([...members.keys()]).toEqual([1, 2, 3]);
+    expect(members.get(1)).toEqual(map({ id: credentialId, type: 'public-key' }));
+    const authData = members.get(2) as Uint8Array;
+    expect(authData).toHaveLength(37);
+    expect(platform.parseAuthenticatorData(authData)).toMatchObject({ rpIdHash: platform.sha256(rpId), flags: 1 });
+  });
+
   it('takes an empty allowList as none', async () => {
     const key = new Key();
     const registration = await key.register(discoverable);

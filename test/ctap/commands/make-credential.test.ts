@@ -95,6 +95,29 @@ describe('makeCredential', () => {
     });
   }
 
+  for (const [kind, options] of [
+    ['discoverable', discoverable],
+    ['sealed', {}],
+  ] as const) {
+    it(`answers with three members and nothing that nobody asked for: ${kind} (MC-RSP-01 to MC-RSP-05)`, async () => {
+      const key = new Key();
+      const { members } = await key.makeCredential(options);
+      expect([...members.keys()]).toEqual([1, 2, 3]);
+      expect(members.get(1)).toBe('packed');
+      const authData = members.get(2) as Uint8Array;
+      const { rpIdHash, flags, attested, extensions } = platform.parseAuthenticatorData(authData);
+      expect(rpIdHash).toEqual(platform.sha256(rpId));
+      // UP and AT; neither ED nor a bit that is reserved.
+      expect(flags).toBe(0x41);
+      expect(extensions).toBeUndefined();
+      expect(attested?.aaguid).toEqual(key.policy.aaguid);
+      const idLength = attested?.credentialId.length ?? 0;
+      expect(idLength).toBeGreaterThanOrEqual(16);
+      expect(idLength).toBeLessThanOrEqual(key.policy.maxCredentialIdLength);
+      expect(authData).toHaveLength(37 + 16 + 2 + idLength + 77);
+    });
+  }
+
   it('asks with the names of the site and the account', async () => {
     const key = new Key();
     await key.register();
