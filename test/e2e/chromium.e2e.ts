@@ -10,6 +10,7 @@ testBrowser('Chromium', async () => {
     args: [
       '--no-sandbox', // The tests run as root.
       '--disable-gpu',
+      '--disable-gpu-watchdog', // An emulated processor is slow, not hung.
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
