@@ -14,6 +14,7 @@ import { exitCode, UserError } from '../errors.ts';
 import { keySetupOf } from '../key-setup.ts';
 import { createLog } from '../log.ts';
 import { untilStopped } from '../process-end.ts';
+import { keepMemorySmall } from '../small-memory.ts';
 import { createTransports } from '../transports.ts';
 import { confirm, requireVault, runningDaemon, vaultOptions, withKey } from './key-session.ts';
 import { printFields, printJson } from './output.ts';
@@ -41,6 +42,7 @@ export function addDaemonCommands(program: Command): void {
 }
 
 async function run(flags: Settings & { verify?: boolean }): Promise<void> {
+  keepMemorySmall();
   const config = loadConfig(flags);
   const { vaultDirectory } = config;
   const controlSocket = controlSocketPath(vaultDirectory);
