@@ -11,6 +11,7 @@ testBrowser('Chromium', async () => {
       '--no-sandbox', // The tests run as root.
       '--disable-gpu',
       '--disable-gpu-watchdog', // An emulated processor is slow, not hung.
+      '--disable-gpu-process-crash-limit', // Nor is its software renderer reliable, which no test here needs.
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
