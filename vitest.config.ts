@@ -5,8 +5,7 @@ export default defineConfig({
   test: {
     coverage: {
       provider: 'v8',
-      include: ['ctap/**', 'hid/**', 'store/**', 'src/**'],
-      exclude: ['**/tsconfig.json'],
+      include: ['{ctap,hid,store,src}/**/*.ts'],
       reporter: ['text-summary', 'json-summary'],
     },
     projects: [

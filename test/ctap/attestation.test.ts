@@ -85,7 +85,9 @@ describe('attestation with a certificate', () => {
 
   it('is fido-u2f for ES256, where the client prefers that (ATT-07)', async () => {
     const key = certificateKey();
-    expect((await key.register({ 11: ['fido-u2f', 'packed'] })).fmt).toBe('fido-u2f');
+    const { fmt, data } = await key.register({ 11: ['fido-u2f', 'packed'] });
+    // U2F knows no models.
+    expect([fmt, data.attested?.aaguid]).toEqual(['fido-u2f', new Uint8Array(16)]);
     expect((await key.register({ 4: params(-8), 11: ['fido-u2f', 'packed'] })).fmt).toBe('packed');
     expect((await key.register({ 11: ['none'] })).fmt).toBe('none');
   });
@@ -115,14 +117,17 @@ describe('enterprise attestation', () => {
     expect(key.gate.prompts).toEqual([]);
   });
 
-  it('shows in getInfo as the option ep: absent, off, on (EA-02, EA-03)', async () => {
+  it('shows in getInfo as the option ep: absent, off, on, off after a reset (EA-02, EA-03, RST-04)', async () => {
     const ep = async (key: Key) => {
       const options = (await key.send(Command.getInfo)).members.get(4);
       return options instanceof Map ? options.get('ep') : 'no options';
     };
     expect(await ep(selfKey())).toBeUndefined();
     expect(await ep(await enterpriseKey(false))).toBe(false);
-    expect(await ep(await enterpriseKey())).toBe(true);
+    const enabled = await enterpriseKey();
+    expect(await ep(enabled)).toBe(true);
+    await enabled.send(Command.reset);
+    expect(await ep(enabled)).toBe(false);
   });
 
   it('goes to a listed relying party, or wherever the platform decides (EA-04)', async () => {

@@ -1,7 +1,7 @@
 // Holds docs/spec-coverage.md against a JSON report of the unit tests: every row names tests that ran and passed, or says
 // why there is none. Arguments: the document, the report. `npm run check:coverage`.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
 /**
@@ -71,6 +71,10 @@ function escapePattern(/** @type {string} */ text) {
 const [documentPath, reportPath] = process.argv.slice(2);
 if (!documentPath || !reportPath) {
   console.error('usage: node check.mjs DOCUMENT REPORT');
+  process.exit(2);
+}
+if (!existsSync(reportPath)) {
+  console.error(`no report ${reportPath}: npm run check:tests writes it`);
   process.exit(2);
 }
 const rows = readRows(readFileSync(documentPath, 'utf8'));
