@@ -19,8 +19,10 @@ export function runPassfob(...args: string[]): void {
   execFileSync(process.execPath, [passfob, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
+/** With PASSFOB_BENCH_PROFILE, a folder, the program writes its profile there (see profile.ts). */
 export function startPassfob(...args: string[]): Promise<Running> {
-  return start([passfob, ...args]);
+  const folder = process.env['PASSFOB_BENCH_PROFILE'];
+  return start([...(folder ? ['--cpu-prof', '--cpu-prof-dir', folder] : []), passfob, ...args]);
 }
 
 /** See echo.ts. */
