@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ml_dsa44, ml_dsa65 } from '@noble/post-quantum/ml-dsa.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createNobleCrypto } from '../../ctap/crypto/noble.ts';
 import { defaultPolicy, profiles } from '../../ctap/policy.ts';
 import { type Attestation, openAttestation } from '../../src/attestation.ts';
 import { createOpensslCrypto } from '../../src/openssl.ts';
@@ -14,7 +15,7 @@ import * as platform from '../support/platform.ts';
 import { fido2Lib, registerInBrowser, simpleWebAuthn } from '../support/relying-parties.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'passfob-ctap-attestation-'));
-const crypto = createOpensslCrypto();
+const crypto = createOpensslCrypto(createNobleCrypto());
 const params = (...algorithms: number[]) => algorithms.map((alg) => map({ alg, type: 'public-key' }));
 const Status = { INVALID_PARAMETER: 0x02, CBOR_UNEXPECTED_TYPE: 0x11, INVALID_OPTION: 0x2c };
 let attestation: Attestation;
