@@ -10,7 +10,7 @@ import { connectSocket } from '../../hid/host/connect-socket.ts';
 import { CtapHidClient } from '../../hid/host/ctaphid-client.ts';
 import { SocketTransport } from '../../hid/transports/socket.ts';
 import { createVault } from '../../store/vault.ts';
-import { approveAlways } from '../consent/automatic.ts';
+import { verifyAlways } from '../consent/automatic.ts';
 import { startDaemon } from '../daemon.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { createLog } from '../log.ts';
@@ -48,7 +48,8 @@ async function demo(flags: { once?: boolean; port?: number }): Promise<void> {
   const daemon = await startDaemon({
     vault,
     transports: [new SocketTransport(socket), ...(visibleToBrowsers ? createTransports(['uhid'], directory) : [])],
-    gate: announced(approveAlways, approvals),
+    // Verifies, too: Chromium makes passkeys only on a key that does.
+    gate: announced(verifyAlways, approvals),
     consent: 'always',
     log: createLog('warn', (line) => console.error(line)),
     onTransportError: (transport, error) => end.fail(new UserError(`${transport.name} failed: ${error.message}`)),
