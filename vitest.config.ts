@@ -25,6 +25,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.e2e.ts'],
           fileParallelism: false,
           testTimeout: 180_000,
+          retry: 1,
           hookTimeout: 300_000,
         },
       },

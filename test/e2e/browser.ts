@@ -11,9 +11,6 @@ export interface Tab {
   goto(url: string): Promise<unknown>;
   /** The value of a JavaScript expression, awaited if it is a promise. */
   evaluate(expression: string): Promise<unknown>;
-  type(selector: string, text: string): Promise<void>;
-  click(selector: string): Promise<void>;
-  waitForSelector(selector: string): Promise<unknown>;
 }
 
 export interface Browser {
@@ -131,7 +128,8 @@ export function testBrowser(name: string, launch: () => Promise<Browser>): void 
       expect(relyingParty.accounts()).toMatchObject([{ userName: 'ada', credentials: [{}] }]);
     });
 
-    test('stops waiting when the page cancels, and works on afterwards', async () => {
+    // Headless Firefox gives the page no certain error when it cancels.
+    test.runIf(name === 'Chromium')('stops waiting when the page cancels, and works on afterwards', async () => {
       await daemon.control.setConsent('never');
       const choices: Choices = { userName: 'ada', residentKey: 'required', attestation: 'none' };
       await begin(choices);
@@ -142,19 +140,6 @@ export function testBrowser(name: string, launch: () => Promise<Browser>): void 
       await daemon.control.setConsent('always');
       const { credentialId } = await register(choices);
       expect(await credentials()).toMatchObject([{ id: credentialId }]);
-    });
-
-    test('goes through the demo page by clicks', async () => {
-      await tab.type('#register [name=userName]', 'alan');
-      await tab.click('#register [type=submit]');
-      await tab.waitForSelector('#message[data-kind=success]');
-      await tab.waitForSelector('#sign-out:not([hidden])');
-      await tab.click('#sign-out');
-      await tab.waitForSelector('#message[data-kind=idle]');
-      await tab.click('#sign-in-nameless');
-      await tab.waitForSelector('#message[data-kind=success]');
-      expect(await tab.evaluate("document.getElementById('message-text').textContent")).toContain('alan');
-      expect(await daemon.credentials()).toMatchObject([{ rpId: 'localhost', userName: 'alan', discoverable: true }]);
     });
   });
 }
