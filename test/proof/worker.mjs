@@ -3,7 +3,8 @@
 // Arguments: the vault's folder, the worker's number (its credentials' ids begin with it), the round, a seed.
 import { writeSync } from 'node:fs';
 import { openVault } from '../../dist/store/vault.js';
-import { credentialOf, numbers } from './credentials.mjs.mts';
+// biome-ignore lint/correctness/useImportExtensions: this is the very file
+import { credentialOf, numbers } from './credentials.mjs';
 
 const [directory, worker, round, seed] = process.argv.slice(2);
 const random = numbers(Number(seed));
