@@ -207,7 +207,8 @@ function isRelyingPartySettings(value: unknown): boolean {
   return credentialKinds.some((kind) => kind === value['credentialKind']);
 }
 
-function oneOf<T extends string>(name: string, allowed: readonly T[], value: string): T {
+/** The one of `allowed` that `value` names. @throws UserError */
+export function oneOf<T extends string>(name: string, allowed: readonly T[], value: string): T {
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) {
     throw new UserError(`unknown ${name} "${value}"`, `one of: ${allowed.join(', ')}`, exitCode.usage);

@@ -121,7 +121,8 @@ describe('records', () => {
 
 describe('the header and its slots', () => {
   const rootKey = filled(1);
-  const makeHeader = (slots: readonly Slot[]) => encodeHeader({ slots, generation: 0, previousKey: undefined }, rootKey);
+  const makeHeader = (slots: readonly Slot[]) =>
+    encodeHeader({ slots, generation: 0, previousKey: undefined }, rootKey);
 
   async function makeSlot(kind: string, unlock: Unlock): Promise<Slot> {
     const draft = new Map<number, string | number | Uint8Array>([
@@ -138,7 +139,9 @@ describe('the header and its slots', () => {
   const withPassphrase = (passphrase: string) => makeSlot('passphrase', { passphrase });
 
   it('keep their bytes', async () => {
-    expect(hex(makeHeader([await withPassphrase('correct horse')]))).toMatchInlineSnapshot(`"70617373666f62000002a30181a9016a706173737068726173650258480505050505050505050505050505050505050505050505058b463c0aa1cff7b8590c0af9899adc13a41e6b7edc88e377d976e7068d4acf19bad9f4e2861853130c01b5835002ec1503582005050505050505050505050505050505050505050505050505050505050505050404050806010744060606060858200c582d7a8c7dac244fd0ac66b138d0ddcc3b6b1c3bc0b342bbbcb3717fba49420a1b0000019b76daa8000200045820d484acc816676c15a0f7a405f53f6cd72b0986069adf7aeac3268725d7169478e2f8da1b7877f1bba6c0e397defa3f28d6720a40ae4a4945fe49cb9e56e14976"`);
+    expect(hex(makeHeader([await withPassphrase('correct horse')]))).toMatchInlineSnapshot(
+      `"70617373666f62000002a30181a9016a706173737068726173650258480505050505050505050505050505050505050505050505058b463c0aa1cff7b8590c0af9899adc13a41e6b7edc88e377d976e7068d4acf19bad9f4e2861853130c01b5835002ec1503582005050505050505050505050505050505050505050505050505050505050505050404050806010744060606060858200c582d7a8c7dac244fd0ac66b138d0ddcc3b6b1c3bc0b342bbbcb3717fba49420a1b0000019b76daa8000200045820d484acc816676c15a0f7a405f53f6cd72b0986069adf7aeac3268725d7169478e2f8da1b7877f1bba6c0e397defa3f28d6720a40ae4a4945fe49cb9e56e14976"`,
+    );
     const others = [
       await makeSlot('key-file', { keyFile: filled(2) }),
       await makeSlot('recovery-phrase', { recoveryPhrase: `${'abandon '.repeat(23)}art` }),
@@ -154,7 +157,9 @@ describe('the header and its slots', () => {
       ]
     `);
     const [rewrapped] = others.map((slot) => rewrapRootKey(slot, filled(9), (length) => filled(8, length)));
-    expect(hex(encodeCbor(rewrapped ?? null))).toMatchInlineSnapshot(`"a701686b65792d66696c65025848080808080808080808080808080808080808080808080808ec607cf9251207be5da298931d52b56ae00cf59ea1d1d4d96c81ae09ecae961cd7737a9fb354915cb9071735a24ffc1e0358200505050505050505050505050505050505050505050505050505050505050505074406060606085820cc7dfa15c07b18d7303a5917caba60809b88903a1195b4558e6d5f1c8850f71d09582031d4ab6aceec961137917037936e60716fac573afe94d9da84a8020448dfc1120a1b0000019b76daa800"`);
+    expect(hex(encodeCbor(rewrapped ?? null))).toMatchInlineSnapshot(
+      `"a701686b65792d66696c65025848080808080808080808080808080808080808080808080808ec607cf9251207be5da298931d52b56ae00cf59ea1d1d4d96c81ae09ecae961cd7737a9fb354915cb9071735a24ffc1e0358200505050505050505050505050505050505050505050505050505050505050505074406060606085820cc7dfa15c07b18d7303a5917caba60809b88903a1195b4558e6d5f1c8850f71d09582031d4ab6aceec961137917037936e60716fac573afe94d9da84a8020448dfc1120a1b0000019b76daa800"`,
+    );
   });
 
   it('give the root key to each passphrase that has a slot', async () => {
