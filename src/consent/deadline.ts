@@ -54,6 +54,8 @@ export function describePrompt(prompt: Prompt): string {
       return `sign in to a website (U2F, application ${prompt.applicationHash.slice(0, 16)}…)`;
     case 'verify':
       return `act for you${prompt.rpId ? ` at ${prompt.rpId}` : ''}`;
+    case 'unlock':
+      return 'use the vault, which is locked';
     case 'reset':
       return 'ERASE this key: every credential on it will be gone for good';
     case 'select':
