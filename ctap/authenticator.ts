@@ -90,6 +90,7 @@ export class Authenticator {
     const turn = this.#turn.then(async () => {
       await this.#u2f.cancel();
       this.#session.wipe();
+      this.#environment.crypto.forget?.();
       await closeVault();
     });
     this.#turn = turn.catch(() => undefined);

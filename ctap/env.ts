@@ -223,6 +223,8 @@ export interface Crypto {
    * `publicKey` is no point of the curve.
    */
   ecdhP256(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
+  /** Drops the private keys that were kept in a form of their own, if any. */
+  forget?(): void;
 }
 
 /** An ES256 key that vouches for the authenticator's model, and its certificates. WebAuthn §8.2.1. */

@@ -73,6 +73,15 @@ export class ControlClient implements KeyOperations {
     await this.#call('POST', '/replug', {});
   }
 
+  async lock(): Promise<void> {
+    await this.#call('POST', '/lock', {});
+  }
+
+  /** @throws UserError with exit code `vault` for a wrong passphrase */
+  async unlock(passphrase: string): Promise<void> {
+    await this.#call('POST', '/unlock', { passphrase });
+  }
+
   async setConsent(mode: ScriptedMode): Promise<void> {
     await this.#call('POST', '/consent', { mode });
   }

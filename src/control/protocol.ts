@@ -6,6 +6,7 @@
 //   DELETE /credentials/ID      CredentialView           POST   /consent   { mode } → {}
 //   PATCH  /credentials/ID      UserNames → CredentialView
 //   POST   /reset               {}                       POST   /ctap      { request } → { response }, base64url
+//   POST   /lock                {}                       POST   /unlock    { passphrase } → {}
 //
 // An error is { error: { message, hint?, exitCode } } with a status of 400 or above.
 
@@ -21,7 +22,9 @@ export interface DaemonStatus {
   /** ISO 8601, UTC. */
   readonly startedAt: string;
   readonly vault: string;
-  readonly credentials: number;
+  readonly locked: boolean;
+  /** Null while the vault is locked. */
+  readonly credentials: number | null;
   /** Names of the transports that hosts can see the key on. */
   readonly transports: readonly string[];
   readonly consent: ConsentMode;

@@ -17,6 +17,9 @@ import { type DaemonStatus, maxBodyBytes, type ScriptedMode, scriptedModes } fro
 export interface DaemonControl {
   status(): DaemonStatus;
   replug(): Promise<void>;
+  lock(): Promise<void>;
+  /** @throws VaultError `wrong-passphrase` */
+  unlock(passphrase: string): Promise<void>;
   /** @throws UserError unless the daemon runs with `--consent scripted`. */
   setConsent(mode: ScriptedMode): void;
 }
@@ -69,6 +72,8 @@ function makeRoutes(operations: KeyOperations, control: DaemonControl): Readonly
     ['POST /dump', (body) => operations.dump(text(body, 'passphrase'))],
     ['POST /ctap', async (body) => ({ response: base64url(await operations.ctap(ctapRequest(body))) })],
     ['POST /consent', async (body) => control.setConsent(scriptedMode(body))],
+    ['POST /lock', () => control.lock()],
+    ['POST /unlock', (body) => control.unlock(text(body, 'passphrase'))],
     ['POST /replug', () => control.replug()],
     ['POST /reset', () => operations.reset()],
   ]);
