@@ -140,7 +140,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           status: daemon.status,
           replug: daemon.replug,
           lock: () => lockOf(keyLock).lock(),
-          unlock: (passphrase) => lockOf(keyLock).unlock({ passphrase }),
+          unlock: (how) => lockOf(keyLock).unlock(how),
           setConsent: (mode) => scripted(options.gate).set(mode),
         },
         log,

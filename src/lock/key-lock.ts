@@ -19,10 +19,10 @@ export interface LockSettings {
   /** Opens it with nobody's help; undefined where there is no such way. @throws VaultError */
   openByItself?(): Promise<OpenVault | undefined>;
   /**
-   * Asks where the daemon runs; undefined if the person does not want to, or `signal` aborts. Without it the person is
-   * told to use `passfob unlock`.
+   * Asks where the daemon runs for what opens the vault; undefined if the person does not want to, or `signal` aborts.
+   * Without it the person is told to use `passfob unlock`.
    */
-  askPassphrase?(question: string, signal: CancelSignal): Promise<string | undefined>;
+  askPerson?(reason: string, signal: CancelSignal): Promise<Unlock | undefined>;
   /** Locks after so long without use. */
   readonly idleMs?: number | undefined;
   /** Calls back when the person has left, with what they did: `the screen was locked`. Returns how to end it. */
@@ -91,9 +91,15 @@ export class KeyLock {
     return this.#lock('asked for');
   }
 
-  /** Opens the vault, if it is locked, and goes on with the request that waits for it. @throws VaultError */
-  unlock(unlock: Unlock): Promise<void> {
-    return this.#open(() => this.#settings.open(unlock));
+  /**
+   * Opens the vault, if it is locked, and goes on with the request that waits for it.
+   * @param unlock without it only in a way that needs nobody
+   * @returns whether it is open now
+   * @throws VaultError
+   */
+  async unlock(unlock?: Unlock): Promise<boolean> {
+    await this.#open(() => (unlock ? this.#settings.open(unlock) : this.#settings.openByItself?.()));
+    return !this.#vault.isLocked;
   }
 
   /** Ends the timer and the watch; the vault is not opened again. */
@@ -123,7 +129,7 @@ export class KeyLock {
     });
   }
 
-  #open(open: () => Promise<OpenVault | undefined>): Promise<void> {
+  #open(open: () => Promise<OpenVault | undefined> | undefined): Promise<void> {
     return this.#inTurn(async () => {
       if (!this.#vault.isLocked) return;
       const opened = await open();
@@ -156,25 +162,24 @@ export class KeyLock {
   }
 
   async #opensByItself(): Promise<boolean> {
-    const { openByItself } = this.#settings;
-    if (!openByItself || this.#isHeld) return false;
-    await this.#open(openByItself).catch((error: Error) =>
-      this.#log.warn(`the vault does not open by itself: ${error.message}`),
-    );
-    return !this.#vault.isLocked;
+    if (this.#isHeld) return false;
+    return this.unlock().catch((error: Error) => {
+      this.#log.warn(`the vault does not open by itself: ${error.message}`);
+      return false;
+    });
   }
 
   /** Resolves only if the person has answered here. */
   async #askHere(signal: AbortSignal): Promise<Answer> {
-    const { askPassphrase } = this.#settings;
-    if (!askPassphrase) return never;
+    const { askPerson } = this.#settings;
+    if (!askPerson) return never;
     let reason = 'A program needs the vault, which is locked';
     for (;;) {
-      const passphrase = await askPassphrase(`${reason}. Passphrase: `, signal);
+      const unlock = await askPerson(reason, signal);
       if (signal.aborted) return never;
-      if (passphrase === undefined) return { kind: 'declined' };
+      if (!unlock) return { kind: 'declined' };
       try {
-        await this.unlock({ passphrase });
+        await this.unlock(unlock);
         return approved;
       } catch (error) {
         if (!(error instanceof VaultError)) throw error;

@@ -3,7 +3,15 @@
 
 import { publicPart } from '../../ctap/device-state.ts';
 import type { Credential, DeviceState, PublicState, RelyingParty, VaultTransaction } from '../../ctap/env.ts';
-import { type OpenVault, VaultError } from '../../store/vault.ts';
+import {
+  type NewSlot,
+  type OpenVault,
+  type RekeyOptions,
+  type RekeyReport,
+  type SlotInfo,
+  type SlotOptions,
+  VaultError,
+} from '../../store/vault.ts';
 import { keepPublicState, readPublicState } from './public-state.ts';
 
 export class LockableVault implements OpenVault {
@@ -84,6 +92,26 @@ export class LockableVault implements OpenVault {
 
   checkPassphrase(passphrase: string): Promise<boolean> {
     return this.#opened.checkPassphrase(passphrase);
+  }
+
+  slots(): readonly SlotInfo[] {
+    return this.#opened.slots();
+  }
+
+  get openedWith(): string {
+    return this.#opened.openedWith;
+  }
+
+  addSlot(newSlot: NewSlot, options?: SlotOptions): Promise<SlotInfo> {
+    return this.#opened.addSlot(newSlot, options);
+  }
+
+  removeSlot(id: string): void {
+    this.#opened.removeSlot(id);
+  }
+
+  rekey(options?: RekeyOptions): Promise<RekeyReport> {
+    return this.#opened.rekey(options);
   }
 
   async update(change: (tx: VaultTransaction) => void): Promise<void> {
