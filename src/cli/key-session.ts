@@ -15,8 +15,19 @@ import { createLog } from '../log.ts';
 import { askLine } from './ask.ts';
 import { readPassphrase } from './passphrase.ts';
 
-/** The options that say which vault, for every command that works on one. */
+/** The options that say which vault, for every command that works on one key. */
 export function vaultOptions(command: Command): Command {
+  return placeOptions(command.option('--key <name>', 'a key of the configuration file, with its vault and settings'));
+}
+
+/** The same for the command that runs several keys at once. */
+export function vaultsOptions(command: Command): Command {
+  return placeOptions(command)
+    .option('--key <name...>', 'a key of the configuration file, with its vault and settings; repeatable')
+    .option('--all-keys', 'every key of the configuration file');
+}
+
+function placeOptions(command: Command): Command {
   return command
     .option('--vault <dir>', 'the vault (PASSFOB_VAULT; otherwise $XDG_DATA_HOME/passfob/vault)')
     .option('--passphrase-file <file>', 'read the passphrase from the first line of FILE (PASSFOB_PASSPHRASE_FILE)');

@@ -12,6 +12,7 @@ import { addInfoCommand } from './info.ts';
 import { addConfigCommands } from './key-config.ts';
 import { addMetadataCommand } from './metadata.ts';
 import { addPinCommands } from './pin.ts';
+import { addRunCommand } from './run.ts';
 import { addVaultCommands } from './vault.ts';
 
 /** Runs one command line (without `node` and the script's name). Resolves to the exit code. */
@@ -26,6 +27,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .enablePositionalOptions()
     .exitOverride();
   addVaultCommands(program);
+  addRunCommand(program);
   addDaemonCommands(program);
   addInfoCommand(program);
   addCredentialCommands(program);

@@ -20,8 +20,16 @@ const processTerminal: Terminal = {
   interrupt: () => process.kill(process.pid, 'SIGINT'),
 };
 
-/** @throws UserError where standard input is no terminal: nobody could answer. */
+/** The gate of a key that is alone on its terminal. @throws UserError where standard input is no terminal */
 export function createTerminalGate(terminal: Terminal = processTerminal): UserGate {
+  return createTerminalGates(terminal)();
+}
+
+/**
+ * The gates of several keys on one terminal: it shows one question at a time, whichever key asks, and names the key.
+ * @throws UserError where standard input is no terminal: nobody could answer.
+ */
+export function createTerminalGates(terminal: Terminal = processTerminal): (keyName?: string) => UserGate {
   if (!terminal.input.isTTY) {
     throw new UserError(
       'consent "ask" needs a terminal, and standard input is none',
@@ -30,26 +38,32 @@ export function createTerminalGate(terminal: Terminal = processTerminal): UserGa
     );
   }
   let last: Promise<unknown> = Promise.resolve();
-  return {
+  return (keyName) => ({
     canVerify: false,
     ask(prompt, signal) {
+      const question = questionOf(prompt, keyName);
       const turn = last.then(() =>
-        signal.aborted ? { kind: 'cancelled' as const } : askNow(terminal, prompt, signal),
+        signal.aborted ? { kind: 'cancelled' as const } : askNow(terminal, question, signal),
       );
       last = turn.catch(() => undefined);
       return turn;
     },
-  };
+  });
 }
 
-async function askNow(terminal: Terminal, prompt: Prompt, signal: Parameters<UserGate['ask']>[1]): Promise<Answer> {
+function questionOf(prompt: Prompt, keyName: string | undefined): string {
+  const key = keyName === undefined ? '' : ` with the key "${keyName}"`;
+  return `A program asks to ${oneLine(describePrompt(prompt))}${key}. Allow?`;
+}
+
+async function askNow(terminal: Terminal, question: string, signal: Parameters<UserGate['ask']>[1]): Promise<Answer> {
   const { input, output } = terminal;
   const keys = new Keys(terminal);
   try {
     // What was typed before the question is no answer to it: a key that was pressed twice must not allow the next one.
     await keys.discardTypedAhead();
     // The bell: the terminal is seldom the window that a person looks at while a website waits.
-    output.write(`\u0007\nA program asks to ${oneLine(describePrompt(prompt))}. Allow? [y/n] `);
+    output.write(`\u0007\n${question} [y/n] `);
     const answer = await Promise.race([keys.yesOrNo(), untilCancelled(signal)]);
     output.write(`${word[answer.kind]}\n`);
     return answer;

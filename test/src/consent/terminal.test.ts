@@ -3,7 +3,7 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { Prompt } from '../../../ctap/env.ts';
-import { createTerminalGate, type Terminal } from '../../../src/consent/terminal.ts';
+import { createTerminalGate, createTerminalGates, type Terminal } from '../../../src/consent/terminal.ts';
 
 const never = new AbortController().signal;
 const signIn: Prompt = { kind: 'sign-in', rpId: 'example.com', accounts: [] };
@@ -113,5 +113,28 @@ describe('the terminal gate', () => {
 
   test('without a terminal nobody could answer, so there is no gate', () => {
     expect(() => createTerminalGate(fakeTerminal(false).terminal)).toThrow('needs a terminal');
+  });
+});
+
+describe('several keys on one terminal', () => {
+  const never = new AbortController().signal;
+
+  test('each question names its key', async () => {
+    const { terminal, press, state } = fakeTerminal();
+    const answer = createTerminalGates(terminal)('work').ask(signIn, never);
+    await press('y');
+    await answer;
+    expect(state.screen).toContain('A program asks to sign in to example.com with the key "work". Allow? [y/n] ');
+  });
+
+  test('they take turns: the second asks once the first has its answer', async () => {
+    const { terminal, press, questions } = fakeTerminal();
+    const gateOf = createTerminalGates(terminal);
+    const answers = [gateOf('work').ask(signIn, never), gateOf('home').ask(signIn, never)];
+    await press('n');
+    expect(await answers[0]).toMatchObject({ kind: 'declined' });
+    await press('y');
+    expect(await answers[1]).toMatchObject({ kind: 'approved' });
+    expect(questions()).toBe(2);
   });
 });
