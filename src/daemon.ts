@@ -140,7 +140,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           status: daemon.status,
           replug: daemon.replug,
           lock: () => lockOf(keyLock).lock(),
-          unlock: (how) => lockOf(keyLock).unlock(how),
+          async unlock(how) {
+            if (!how) return lockOf(keyLock).unlockByItself();
+            await lockOf(keyLock).unlock(how);
+            return true;
+          },
           setConsent: (mode) => scripted(options.gate).set(mode),
         },
         log,

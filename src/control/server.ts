@@ -19,7 +19,7 @@ export interface DaemonControl {
   status(): DaemonStatus;
   replug(): Promise<void>;
   lock(): Promise<void>;
-  /** As `KeyLock.unlock`. @throws VaultError `wrong-passphrase`, `wrong-phrase`, `wrong-key` */
+  /** Whether the vault is open now; without `how` only ways that need nobody are tried. @throws VaultError `wrong-passphrase`, `wrong-phrase`, `wrong-key` */
   unlock(how?: Unlock): Promise<boolean>;
   /** @throws UserError unless the daemon runs with `--consent scripted`. */
   setConsent(mode: ScriptedMode): void;

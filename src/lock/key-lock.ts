@@ -37,8 +37,8 @@ export interface Lockable {
   lock(closeVault: () => Promise<void>): Promise<void>;
 }
 
-/** For a way to answer that is not there, or no longer. */
-const never = new Promise<Answer>(() => undefined);
+/** What a person may try again. */
+const wrongAnswers: readonly string[] = ['wrong-passphrase', 'wrong-phrase', 'wrong-key'];
 
 const approved: Answer = { kind: 'approved', verified: false };
 
@@ -91,14 +91,16 @@ export class KeyLock {
     return this.#lock('asked for');
   }
 
-  /**
-   * Opens the vault, if it is locked, and goes on with the request that waits for it.
-   * @param unlock without it only in a way that needs nobody
-   * @returns whether it is open now
-   * @throws VaultError
-   */
-  async unlock(unlock?: Unlock): Promise<boolean> {
-    await this.#open(() => (unlock ? this.#settings.open(unlock) : this.#settings.openByItself?.()));
+  /** Opens the vault, if it is locked, and goes on with the request that waits for it. @throws VaultError */
+  unlock(unlock: Unlock): Promise<void> {
+    return this.#open(() => this.#settings.open(unlock));
+  }
+
+  /** The same in a way that needs nobody. Tells whether the vault is open now. */
+  async unlockByItself(): Promise<boolean> {
+    await this.#open(async () => this.#settings.openByItself?.()).catch((error: Error) =>
+      this.#log.warn(`the vault does not open by itself: ${error.message}`),
+    );
     return !this.#vault.isLocked;
   }
 
@@ -129,7 +131,7 @@ export class KeyLock {
     });
   }
 
-  #open(open: () => Promise<OpenVault | undefined> | undefined): Promise<void> {
+  #open(open: () => Promise<OpenVault | undefined>): Promise<void> {
     return this.#inTurn(async () => {
       if (!this.#vault.isLocked) return;
       const opened = await open();
@@ -145,7 +147,7 @@ export class KeyLock {
 
   /** A request waits for the vault. */
   async #askToUnlock(signal: CancelSignal): Promise<Answer> {
-    if (await this.#opensByItself()) return approved;
+    if (!this.#isHeld && (await this.unlockByItself())) return approved;
     this.#log.warn('a program needs the vault, which is locked: `passfob unlock` opens it');
     const withdraw = new AbortController();
     let goOn: (answer: Answer) => void = () => undefined;
@@ -161,31 +163,28 @@ export class KeyLock {
     }
   }
 
-  async #opensByItself(): Promise<boolean> {
-    if (this.#isHeld) return false;
-    return this.unlock().catch((error: Error) => {
-      this.#log.warn(`the vault does not open by itself: ${error.message}`);
-      return false;
-    });
-  }
-
-  /** Resolves only if the person has answered here. */
+  /** Asks again after what does not open the vault. Resolves only if the person has answered here. */
   async #askHere(signal: AbortSignal): Promise<Answer> {
     const { askPerson } = this.#settings;
-    if (!askPerson) return never;
     let reason = 'A program needs the vault, which is locked';
-    for (;;) {
-      const unlock = await askPerson(reason, signal);
-      if (signal.aborted) return never;
-      if (!unlock) return { kind: 'declined' };
-      try {
-        await this.unlock(unlock);
-        return approved;
-      } catch (error) {
-        if (!(error instanceof VaultError)) throw error;
-        reason = error.message;
+    try {
+      while (askPerson && !signal.aborted) {
+        const unlock = await askPerson(reason, signal);
+        if (signal.aborted) break;
+        if (!unlock) return { kind: 'declined' };
+        const isOpen = await this.unlock(unlock).then(
+          () => true,
+          (error: unknown) => {
+            if (!(error instanceof VaultError && wrongAnswers.includes(error.code))) throw error;
+            reason = error.message;
+          },
+        );
+        if (isOpen) return approved;
       }
+    } catch (error) {
+      this.#log.error(`the vault cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
     }
+    return new Promise(() => undefined);
   }
 
   /** One timer for all requests: when it fires it looks at when the vault was last used. */
