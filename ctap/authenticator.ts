@@ -82,6 +82,21 @@ export class Authenticator {
     void this.#u2f.cancel();
   }
 
+  /**
+   * Forgets every secret, once the request before is answered, and closes the vault in between requests. What a power
+   * cycle is needed for stays as it is: the window of a reset, and wrong PINs in a row.
+   */
+  async lock(closeVault: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      await this.#u2f.cancel();
+      this.#session.wipe();
+      this.#environment.crypto.forget?.();
+      await closeVault();
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
   async #dispatch(request: Uint8Array, context: RequestContext): Promise<Uint8Array> {
     if (request.length > this.#policy.maxMsgSize) throw new CtapError('REQUEST_TOO_LARGE');
     const [code] = request;

@@ -61,6 +61,15 @@ export class Call {
     return answer;
   }
 
+  /**
+   * Sees to it that the vault can be read, which takes a person if it is locked. To be called before the vault is first
+   * touched, after everything that can be refused without it.
+   * @throws CtapError as `approve`.
+   */
+  async openVault(): Promise<void> {
+    if (this.environment.vault.isLocked) await this.approve({ kind: 'unlock' });
+  }
+
   /** Changes the vault, durably, as the last act of a command that can fail. @throws CtapError KEEPALIVE_CANCEL. */
   async commit(change: (tx: VaultTransaction) => void): Promise<void> {
     this.throwIfCancelled();

@@ -1,6 +1,6 @@
 // The factory state of a device: before anything was set, and after a reset. CTAP 2.1 §6.6.
 
-import type { CredentialKind, DeviceState } from './env.ts';
+import type { CredentialKind, DeviceState, PublicState, Vault } from './env.ts';
 
 /** Wrong PINs in a row, over power cycles, until only a reset helps. CTAP 2.1 §6.5.2.2. */
 export const maxPinRetries = 8;
@@ -39,4 +39,20 @@ export function factoryDeviceState(
     credentialStoreState: randomBytes(16),
     credentialKind,
   };
+}
+
+/** What of the state is no secret. */
+export function publicPart(device: DeviceState): PublicState {
+  const { pin, forcePINChange, minPINLength, pinComplexityPolicy } = device;
+  const { alwaysUv, enterpriseAttestation, longTouchForReset } = device;
+  const hasPin = pin !== null;
+  return {
+    ...{ hasPin, forcePINChange, minPINLength, pinComplexityPolicy },
+    ...{ alwaysUv, enterpriseAttestation, longTouchForReset },
+  };
+}
+
+/** The same of a vault, locked or not; undefined if it is locked and nobody knows. */
+export function publicStateOf(vault: Vault): PublicState | undefined {
+  return vault.isLocked ? vault.publicState : publicPart(vault.device);
 }

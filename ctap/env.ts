@@ -101,6 +101,12 @@ export interface DeviceState {
   readonly credentialKind: CredentialKind;
 }
 
+/** What getInfo tells every program of a device's state: no secret, so it may be kept where the vault is not open. */
+export type PublicState = Pick<
+  DeviceState,
+  'forcePINChange' | 'minPINLength' | 'pinComplexityPolicy' | 'alwaysUv' | 'enterpriseAttestation' | 'longTouchForReset'
+> & { readonly hasPin: boolean };
+
 /**
  * The changes that one command makes. Nothing is visible to reads before the transaction is durable. A change to the
  * credentials renews `DeviceState.credentialStoreState`.
@@ -117,6 +123,10 @@ export interface VaultTransaction {
 
 /** The encrypted store, as CTAP sees it. */
 export interface Vault {
+  /** While it is true, everything but `publicState` throws; an approved prompt `unlock` ends it. */
+  readonly isLocked?: boolean;
+  /** Only of a locked vault, and only if it is known. */
+  readonly publicState?: PublicState | undefined;
   /** Synchronous reads of the current, committed state. */
   credential(id: Uint8Array): Credential | undefined;
   /** Discoverable credentials of one relying party, newest first. Cost grows with the answer, not with the vault. */
@@ -145,6 +155,7 @@ type Question =
   | { readonly kind: 'u2f-register'; readonly applicationHash: string }
   | { readonly kind: 'u2f-sign-in'; readonly applicationHash: string }
   | { readonly kind: 'verify'; readonly rpId?: string }
+  | { readonly kind: 'unlock' }
   | { readonly kind: 'reset' }
   | { readonly kind: 'select' };
 
@@ -212,6 +223,8 @@ export interface Crypto {
    * `publicKey` is no point of the curve.
    */
   ecdhP256(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined;
+  /** Drops the private keys that were kept in a form of their own, if any. */
+  forget?(): void;
 }
 
 /** An ES256 key that vouches for the authenticator's model, and its certificates. WebAuthn §8.2.1. */

@@ -11,7 +11,7 @@ export interface PinProtocol {
   readonly id: 1 | 2;
   /** This end's half of the key agreement, a COSE_Key. It stays the same until `regenerate`. */
   readonly publicKey: CborMap;
-  /** Makes a new key for the key agreement. */
+  /** Overwrites the key of the key agreement; a new one is made when it is needed. */
   regenerate(): void;
   /**
    * The secret shared with the end whose public key, a COSE_Key, is `peer`; the same from both ends.
@@ -121,6 +121,7 @@ class Agreement implements PinProtocol {
   }
 
   regenerate(): void {
+    this.#ownKeyPair?.privateKey.fill(0);
     this.#ownKeyPair = undefined;
   }
 

@@ -54,6 +54,13 @@ export class PinUvAuth {
     this.#token = undefined;
   }
 
+  /** Overwrites the token and the keys of the key agreement; wrong PINs in a row are still remembered. */
+  wipe(): void {
+    this.#token?.bytes.fill(0);
+    this.#token = undefined;
+    for (const protocol of this.protocols) protocol.regenerate();
+  }
+
   /** Makes every token void and a new one, 32 bytes, valid. */
   beginUsing(use: {
     readonly protocol: PinProtocol;

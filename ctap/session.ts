@@ -58,6 +58,12 @@ export class Session {
     this.pinUvAuth = new PinUvAuth(environment);
   }
 
+  /** Overwrites what is secret and ends whatever could have been continued; a session that goes on with a locked vault. */
+  wipe(): void {
+    this.beginCommand();
+    this.pinUvAuth.wipe();
+  }
+
   /** Ends whatever an immediate next command could have continued, unless `code` is that command. CTAP 2.1 §6, §6.3. */
   beginCommand(code?: number): void {
     const isManagement =

@@ -6,6 +6,7 @@ import { apduData, StatusWord, type StatusWordName } from './apdu.ts';
 import { encodeAuthenticatorData } from './authenticator-data.ts';
 import { findCredential, sealCredentialId } from './credential-id.ts';
 import { nextSignCount } from './credential-kind.ts';
+import { publicStateOf } from './device-state.ts';
 import type { Environment } from './env.ts';
 import { isUsable } from './extensions/cred-protect.ts';
 import type { Policy } from './policy.ts';
@@ -54,22 +55,31 @@ export class U2f {
     if (cla !== 0) return 'SW_CLA_NOT_SUPPORTED';
     const data = apduData(apdu);
     // Nobody can be verified over U2F, so alwaysUv switches it off; what it is can still be asked. CTAP 2.1 §6.11.2.
-    const isOff = this.#environment.vault.device.alwaysUv;
+    const isOff = publicStateOf(this.#environment.vault)?.alwaysUv;
     if (isOff && (ins === Instruction.U2F_REGISTER || ins === Instruction.U2F_AUTHENTICATE)) {
       return 'SW_COMMAND_NOT_ALLOWED';
     }
     switch (ins) {
       case Instruction.U2F_REGISTER:
-        return data?.length === 64 ? this.#register(data) : 'SW_WRONG_LENGTH';
+        return data?.length === 64 ? this.#onVault(() => this.#register(data)) : 'SW_WRONG_LENGTH';
       case Instruction.U2F_AUTHENTICATE:
         return data && data.length >= 65 && data.length === 65 + (data[64] ?? 0)
-          ? this.#authenticate(p1, data)
+          ? this.#onVault(() => this.#authenticate(p1, data))
           : 'SW_WRONG_LENGTH';
       case Instruction.U2F_VERSION:
         return data?.length === 0 ? utf8ToBytes('U2F_V2') : 'SW_WRONG_LENGTH';
       default:
         return 'SW_INS_NOT_SUPPORTED';
     }
+  }
+
+  /** Goes on with a vault that is open; while a person is asked for it the host hears "not yet". */
+  async #onVault(carryOut: () => Promise<Reply>): Promise<Reply> {
+    const { vault } = this.#environment;
+    if (vault.isLocked && !(await this.#presence.approved('unlock', { kind: 'unlock' }))) {
+      return 'SW_CONDITIONS_NOT_SATISFIED';
+    }
+    return vault.device.alwaysUv ? 'SW_COMMAND_NOT_ALLOWED' : carryOut();
   }
 
   /** Challenge and application (32 bytes each) to a new credential that is sealed in its key handle. §4. */

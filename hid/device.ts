@@ -22,7 +22,7 @@ const brokenHandlerAnswer = {
 export interface MessageContext {
   /** Unique over all devices of the process. */
   readonly channel: number;
-  /** Aborts on CTAPHID_CANCEL, on INIT of the same channel, and when the device goes away. */
+  /** Aborts on CTAPHID_CANCEL, on INIT of the same channel, when the last host closes the device, and when it goes away. */
   readonly signal: AbortSignal;
   /** Chooses the status of the keepalive messages; at first `processing`. */
   waitingFor(what: 'processing' | 'user'): void;
@@ -72,6 +72,8 @@ export class CtapHidDevice {
           if (this.#isOpen) this.#perform(this.#machine.receive(report, performance.now()));
         },
         (error) => this.#transportFailed(error),
+        // Nobody is left to read the answer.
+        () => this.#exchange?.cancel(),
       );
     } catch (error) {
       this.#unplug();

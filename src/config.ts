@@ -16,17 +16,26 @@ export type AttestationMode = (typeof attestationModes)[number];
 
 export const credentialKinds: readonly CredentialKind[] = ['device-bound', 'synced'];
 
+/** What a USB string descriptor (USB 2.0 §9.6.7), and the fields of struct uhid_create2_req, have room for. */
+const maxProductNameLength = 126;
+const maxSerialNumberLength = 63;
+
 /** What is particular about one relying party. */
 export interface RelyingPartySettings {
   readonly credentialKind: CredentialKind;
 }
 
 export interface Config {
+  /** The key of the configuration file that this is about; undefined: the one key that needs no name. */
+  readonly keyName: string | undefined;
   /** Absolute. */
   readonly vaultDirectory: string;
   readonly passphraseFile: string | undefined;
   /** A file whose content opens a slot of the vault. */
   readonly keyFile: string | undefined;
+  /** Minutes without use until the vault is locked; undefined: never. */
+  readonly lockAfter: number | undefined;
+  readonly lockOnScreenLock: boolean;
   /** `auto`, `uhid`, `socket:PATH` or `tcp:HOST:PORT`; at least one. */
   readonly transports: readonly string[];
   readonly consent: ConsentMode;
@@ -39,13 +48,21 @@ export interface Config {
   readonly relyingParties: Readonly<Record<string, RelyingPartySettings>>;
   /** The RP IDs that may ask for vendor-facilitated enterprise attestation; undefined: there is no such attestation. */
   readonly enterprise: { readonly rpIds: readonly string[] } | undefined;
+  /** How the device presents itself; undefined: as every key of this program does, with a serial number of its vault. */
+  readonly productName: string | undefined;
+  readonly serialNumber: string | undefined;
 }
 
 /** What flags, environment and file may each set; all of it text as a person wrote it. */
 export interface Settings {
+  /** Only as a flag: one of the configuration file's `keys`. */
+  readonly key?: string | undefined;
   readonly vault?: string | undefined;
   readonly passphraseFile?: string | undefined;
   readonly keyFile?: string | undefined;
+  /** Minutes. */
+  readonly lockAfter?: string | number | undefined;
+  readonly lockOnScreenLock?: boolean | undefined;
   readonly transport?: readonly string[] | undefined;
   readonly consent?: string | undefined;
   readonly logLevel?: string | undefined;
@@ -55,6 +72,13 @@ export interface Settings {
   /** In the file only, like `enterprise`. */
   readonly relyingParties?: Config['relyingParties'] | undefined;
   readonly enterprise?: Config['enterprise'];
+  readonly productName?: string | undefined;
+  readonly serialNumber?: string | undefined;
+}
+
+/** The configuration file: settings for all keys, and for each one by its name. */
+interface FileSettings extends Settings {
+  readonly keys?: Readonly<Record<string, Settings>>;
 }
 
 export interface Surroundings {
@@ -67,12 +91,21 @@ const here: Surroundings = { env: process.env, home: homedir() };
 /** @throws UserError that names the setting, what was expected and what came. */
 export function loadConfig(flags: Settings, surroundings: Surroundings = here): Config {
   refuseEmpty(flags);
-  const layers = [flags, fromEnvironment(surroundings.env), fromFile(configFile(surroundings))];
+  const { keys = {}, ...common } = fromFile(configFile(surroundings));
+  const layers = [flags, fromEnvironment(surroundings.env), common];
+  if (flags.key !== undefined) {
+    // The key that a flag names outweighs the environment, and no vault but its own is meant.
+    const own = namedKey(flags.key, keys, surroundings);
+    layers.splice(1, 0, { vault: join(dataDirectory(surroundings), 'keys', flags.key), ...own });
+  }
   const pick = <K extends keyof Settings>(name: K) => layers.map((layer) => layer[name]).find((value) => value);
   return Object.freeze({
+    keyName: flags.key,
     vaultDirectory: resolve(pick('vault') ?? join(dataDirectory(surroundings), 'vault')),
     passphraseFile: pick('passphraseFile'),
     keyFile: pick('keyFile'),
+    lockAfter: minutesOf(pick('lockAfter')),
+    lockOnScreenLock: layers.find((layer) => layer.lockOnScreenLock !== undefined)?.lockOnScreenLock ?? true,
     transports: pick('transport') ?? ['auto'],
     consent: oneOf('consent', consentModes, pick('consent') ?? 'ask'),
     logLevel: oneOf('log level', logLevels, pick('logLevel') ?? 'info'),
@@ -81,7 +114,30 @@ export function loadConfig(flags: Settings, surroundings: Surroundings = here): 
     credentialKind: credentialKindOf(pick('credentialKind')),
     relyingParties: pick('relyingParties') ?? {},
     enterprise: pick('enterprise'),
+    productName: pick('productName'),
+    serialNumber: pick('serialNumber'),
   });
+}
+
+/** The names of the keys that the configuration file has a section for, in its order. @throws UserError */
+export function keyNames(surroundings: Surroundings = here): string[] {
+  return Object.keys(fromFile(configFile(surroundings)).keys ?? {});
+}
+
+function namedKey(name: string, keys: Readonly<Record<string, Settings>>, surroundings: Surroundings): Settings {
+  const found = Object.hasOwn(keys, name) ? keys[name] : undefined;
+  if (found) return found;
+  const names = Object.keys(keys).join(', ');
+  throw new UserError(
+    `there is no key "${name}" in ${configFile(surroundings)}`,
+    names ? `its keys: ${names}` : `name keys there: {"keys": {"${name}": {}}}`,
+    exitCode.usage,
+  );
+}
+
+function minutesOf(setting: string | number | undefined): number | undefined {
+  if (setting === undefined || Number(setting) > 0) return setting === undefined ? undefined : Number(setting);
+  throw new UserError(`expected minutes, more than 0, for --lock-after, got ${setting}`, undefined, exitCode.usage);
 }
 
 /** @throws UserError if a text is no kind of credential. */
@@ -90,8 +146,16 @@ export function credentialKindOf(text: string | undefined): CredentialKind | und
 }
 
 /** An empty flag is a script's unset variable: `reset --vault ""` must not mean the vault of every day. */
-function refuseEmpty({ vault, passphraseFile, keyFile, consent, logLevel }: Settings): void {
+function refuseEmpty({ key, vault, passphraseFile, keyFile, consent, logLevel }: Settings): void {
+  if (key !== undefined && vault !== undefined) {
+    throw new UserError(
+      '--key and --vault exclude each other',
+      'a key of the configuration file has its vault',
+      exitCode.usage,
+    );
+  }
   for (const [flag, value] of Object.entries({
+    key,
     vault,
     'passphrase-file': passphraseFile,
     'key-file': keyFile,
@@ -122,6 +186,7 @@ function fromEnvironment(env: Surroundings['env']): Settings {
     vault: env['PASSFOB_VAULT'],
     passphraseFile: env['PASSFOB_PASSPHRASE_FILE'],
     keyFile: env['PASSFOB_KEY_FILE'],
+    lockAfter: env['PASSFOB_LOCK_AFTER'],
     transport: transport?.length ? transport : undefined,
     consent: env['PASSFOB_CONSENT'],
     logLevel: env['PASSFOB_LOG_LEVEL'],
@@ -131,7 +196,7 @@ function fromEnvironment(env: Surroundings['env']): Settings {
   };
 }
 
-function fromFile(path: string): Settings {
+function fromFile(path: string): FileSettings {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -157,13 +222,15 @@ interface FileKey {
 
 const text: FileKey = { fits: isText, expected: 'a text that is not empty' };
 
-const fileKeys = {
+/** The settings that each key may have of its own; without `logLevel`, since the keys of a process share its log. */
+const ownKeys = {
   vault: text,
   passphraseFile: text,
   keyFile: text,
+  lockAfter: { fits: (value) => typeof value === 'number' && value > 0, expected: 'a number of minutes' },
+  lockOnScreenLock: { fits: (value) => typeof value === 'boolean', expected: 'true or false' },
   transport: { fits: (value) => isTexts(value) && value.length > 0, expected: 'an array of texts' },
   consent: text,
-  logLevel: text,
   profile: text,
   attestation: text,
   credentialKind: text,
@@ -175,19 +242,56 @@ const fileKeys = {
     fits: (value) => isObject(value) && Object.keys(value).join() === 'rpIds' && isTexts(value['rpIds']),
     expected: 'like {"rpIds": ["example.com"]}',
   },
-} as const satisfies Record<keyof Settings, FileKey>;
+  productName: printable(maxProductNameLength),
+  serialNumber: printable(maxSerialNumberLength),
+} as const satisfies Partial<Record<keyof Settings, FileKey>>;
 
-function checkFile(path: string, value: unknown): Settings {
+const fileKeys = {
+  ...ownKeys,
+  logLevel: text,
+  keys: { fits: isObject, expected: 'like {"work": {"transport": ["uhid"]}}' },
+} as const satisfies Partial<Record<keyof FileSettings, FileKey>>;
+
+function checkFile(path: string, value: unknown): FileSettings {
+  const settings: FileSettings = checkSettings(path, [], value, fileKeys);
+  for (const [name, section] of Object.entries(settings.keys ?? {})) {
+    if (!/^[a-z0-9][a-z0-9._-]{0,31}$/i.test(name)) {
+      throw new UserError(
+        `${path}: "keys" names a key "${name}"`,
+        'a name is 1 to 32 letters, digits, dots, dashes and underscores, and begins with a letter or digit',
+        exitCode.usage,
+      );
+    }
+    checkSettings(path, ['keys', name], section, ownKeys);
+  }
+  return settings;
+}
+
+/** `place`: the names that lead to `value` inside the file. */
+function checkSettings(
+  path: string,
+  place: readonly string[],
+  value: unknown,
+  known: Readonly<Record<string, FileKey>>,
+): Record<string, unknown> {
   const refuse = (what: string): never => {
-    throw new UserError(`${path}: ${what}`, `known settings: ${Object.keys(fileKeys).join(', ')}`, exitCode.usage);
+    throw new UserError(`${path}: ${what}`, `known settings: ${Object.keys(known).join(', ')}`, exitCode.usage);
   };
-  if (!isObject(value)) return refuse('expected a JSON object');
+  const quoted = (...names: readonly string[]) => `"${[...place, ...names].join('.')}"`;
+  if (!isObject(value)) return refuse(`${place.length > 0 ? `${quoted()}: ` : ''}expected a JSON object`);
   for (const [key, member] of Object.entries(value)) {
-    const known: FileKey | undefined = Object.hasOwn(fileKeys, key) ? fileKeys[key as keyof Settings] : undefined;
-    if (!known) return refuse(`unknown setting "${key}"`);
-    if (!known.fits(member)) return refuse(`"${key}" must be ${known.expected}`);
+    const setting = Object.hasOwn(known, key) ? known[key] : undefined;
+    if (!setting) return refuse(`unknown setting ${quoted(key)}`);
+    if (!setting.fits(member)) return refuse(`${quoted(key)} must be ${setting.expected}`);
   }
   return value;
+}
+
+function printable(maxLength: number): FileKey {
+  return {
+    fits: (value) => isText(value) && /^[\x20-\x7e]+$/.test(value) && value.length <= maxLength,
+    expected: `1 to ${maxLength} printable ASCII characters`,
+  };
 }
 
 function isText(value: unknown): value is string {

@@ -9,19 +9,26 @@ import type { HidTransport } from '../hid/transport.ts';
 import type { OpenVault } from '../store/vault.ts';
 import type { ConsentMode } from './config.ts';
 import { ScriptedGate } from './consent/automatic.ts';
-import { describePrompt, withDeadline } from './consent/deadline.ts';
+import { describePrompt, type PatientGate, patient } from './consent/deadline.ts';
 import { type Device, LocalOperations } from './control/local-operations.ts';
 import type { DaemonStatus } from './control/protocol.ts';
 import { type ControlServer, startControlServer } from './control/server.ts';
 import { exitCode, UserError } from './errors.ts';
 import type { KeySetup } from './key-setup.ts';
+import { KeyLock, type LockSettings } from './lock/key-lock.ts';
+import type { LockableVault } from './lock/lockable-vault.ts';
 import type { Log } from './log.ts';
 import { createOpensslCrypto } from './openssl.ts';
 import { version, versionParts } from './version.ts';
 
-export interface DaemonOptions {
-  /** Closed by the daemon when it stops. */
-  readonly vault: OpenVault;
+export type DaemonOptions = VaultOptions & KeyOptions;
+
+/** The vault is closed by the daemon when it stops. `lock`: when it is locked, and how it is unlocked. */
+type VaultOptions =
+  | { readonly vault: OpenVault; readonly lock?: undefined }
+  | { readonly vault: LockableVault; readonly lock: LockSettings };
+
+interface KeyOptions {
   readonly transports: readonly HidTransport[];
   readonly gate: UserGate;
   readonly consent: ConsentMode;
@@ -47,12 +54,16 @@ export interface Daemon {
 /** Resolves when hosts can see every device and the control socket answers; otherwise nothing is left behind. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { vault, log } = options;
+  const keyLock =
+    options.lock &&
+    new KeyLock(options.vault, { lock: (closeVault) => authenticator.lock(closeVault) }, options.lock, log);
   const { authenticator, device } = createDevice(
     vault,
     logged(options.gate, log),
     log,
     () => daemon.replug(),
     options.setup,
+    keyLock && ((gate) => keyLock.guard(gate)),
   );
   const lock = new ProcessingLock();
   const devices = options.transports.map(
@@ -82,7 +93,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       pid: process.pid,
       startedAt,
       vault: vault.directory,
-      credentials: vault.credentialCount(),
+      locked: vault.isLocked ?? false,
+      credentials: vault.isLocked ? null : vault.credentialCount(),
       transports: options.transports.map((transport) => transport.name),
       consent: options.consent,
     }),
@@ -106,6 +118,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       }),
     stop() {
       isStopped = true;
+      keyLock?.stop();
       return inTurn(async () => {
         await Promise.all(devices.map((each) => each.close()));
         await control?.close();
@@ -126,13 +139,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         {
           status: daemon.status,
           replug: daemon.replug,
+          lock: () => lockOf(keyLock).lock(),
+          async unlock(how) {
+            if (!how) return lockOf(keyLock).unlockByItself();
+            await lockOf(keyLock).unlock(how);
+            return true;
+          },
           setConsent: (mode) => scripted(options.gate).set(mode),
         },
         log,
       );
     }
     // Now, so that the first sign-in does not wait for the disk.
-    vault.reserveSignCounts();
+    if (!vault.isLocked) vault.reserveSignCounts();
     for (const each of devices) await each.open();
   } catch (error) {
     await daemon.stop();
@@ -158,12 +177,13 @@ export function createDevice(
   log: Log,
   replug: (() => Promise<void>) | undefined,
   { policy, portableCrypto, ...attestationKeys }: KeySetup = { policy: defaultPolicy },
+  guard: (gate: PatientGate) => UserGate = (unguarded) => unguarded,
 ): { authenticator: Authenticator; device: Device } {
   const authenticator = new Authenticator(
     {
       ...attestationKeys,
       vault,
-      gate: 'answersAtOnce' in gate ? gate : withDeadline(gate, policy.userPresenceTimeoutMs),
+      gate: guard(patient(gate, policy.userPresenceTimeoutMs)),
       crypto: createOpensslCrypto(portableCrypto),
       clock: systemClock,
       reportBug: (error) => reportBug(log, error),
@@ -196,6 +216,11 @@ function scripted(gate: UserGate): ScriptedGate {
     'start it with `passfob run --consent scripted`',
     exitCode.daemon,
   );
+}
+
+function lockOf(keyLock: KeyLock | undefined): KeyLock {
+  if (keyLock) return keyLock;
+  throw new UserError('this daemon keeps its vault open', undefined, exitCode.daemon);
 }
 
 const answerWord = {

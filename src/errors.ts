@@ -19,6 +19,8 @@ export const exitCode = {
   transport: 7,
   /** The PIN is wrong or blocked, or must be changed first. */
   pin: 8,
+  /** Ended by Ctrl-C (SIGINT) before it was done: what shells say of such a program. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];

@@ -11,11 +11,15 @@ export interface Log {
   debug(message: string): void;
 }
 
-/** A log that passes on what is at least as grave as `level`, one line at a time, without a line break. */
-export function createLog(level: LogLevel, write: (line: string) => void): Log {
+/**
+ * A log that passes on what is at least as grave as `level`, one line at a time, without a line break.
+ * @param keyName which of several keys all of it is about
+ */
+export function createLog(level: LogLevel, write: (line: string) => void, keyName?: string): Log {
   const limit = logLevels.indexOf(level);
+  const about = keyName === undefined ? '' : `${keyName}: `;
   const at = (name: LogLevel) => (message: string) => {
-    if (logLevels.indexOf(name) <= limit) write(`${name}: ${oneLine(message)}`);
+    if (logLevels.indexOf(name) <= limit) write(`${name}: ${about}${oneLine(message)}`);
   };
   return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
 }

@@ -42,7 +42,7 @@ const maxImportedKeys = 128;
 const tagLength = 16;
 
 /**
- * The OpenSSL back end. `forget` drops the imported private keys: call it when the vault is locked.
+ * The OpenSSL back end.
  * @param portable does what this Node's OpenSSL cannot, which is ML-DSA before OpenSSL 3.5.
  */
 export function createOpensslCrypto(portable?: Crypto): Crypto & { forget(): void } {

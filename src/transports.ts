@@ -6,26 +6,30 @@ import type { DeviceIdentity, HidTransport } from '../hid/transport.ts';
 import { parseTransport, type TransportAddress } from '../hid/transports/address.ts';
 import { SocketTransport } from '../hid/transports/socket.ts';
 import { UhidTransport } from '../hid/transports/uhid.ts';
-import { runtimeDirectory } from './config.ts';
+import { type Config, runtimeDirectory } from './config.ts';
 import { vaultTag } from './control/address.ts';
 import { exitCode, UserError } from './errors.ts';
 import { ensurePrivateDirectory } from './private-directory.ts';
 
+/** What the configuration may change of how a key presents itself. */
+export type OwnIdentity = Pick<Config, 'productName' | 'serialNumber'>;
+
 /** Vendor and product id of open-source prototypes at pid.codes: no client treats them as a known vendor's device. */
-export function deviceIdentity(vaultDirectory: string): DeviceIdentity {
+export function deviceIdentity(vaultDirectory: string, own?: OwnIdentity): DeviceIdentity {
   return {
-    productName: 'passfob FIDO2 key',
+    productName: own?.productName ?? 'passfob FIDO2 key',
     vendorId: 0x1209,
     productId: 0x0001,
     deviceVersion: 0x0100,
-    serialNumber: `PF${vaultTag(vaultDirectory).toUpperCase()}`,
+    serialNumber: own?.serialNumber ?? `PF${vaultTag(vaultDirectory).toUpperCase()}`,
   };
 }
 
 /** @throws UserError for words that name no transport. */
-export function createTransports(words: readonly string[], vaultDirectory: string): HidTransport[] {
+export function createTransports(words: readonly string[], vaultDirectory: string, own?: OwnIdentity): HidTransport[] {
+  const identity = deviceIdentity(vaultDirectory, own);
   return [...new Set(words.map((word) => (word === 'auto' ? automatic(vaultDirectory) : word)))].map((word) =>
-    createTransport(word, vaultDirectory),
+    createTransport(word, identity),
   );
 }
 
@@ -44,9 +48,9 @@ function automatic(vaultDirectory: string): string {
   return canCreateHidDevice() ? 'uhid' : `socket:${join(runtimeDirectory(), `key-${vaultTag(vaultDirectory)}.sock`)}`;
 }
 
-function createTransport(word: string, vaultDirectory: string): HidTransport {
+function createTransport(word: string, identity: DeviceIdentity): HidTransport {
   const address = readAddress(word);
-  if (address.kind === 'uhid') return new UhidTransport(deviceIdentity(vaultDirectory));
+  if (address.kind === 'uhid') return new UhidTransport(identity);
   if (address.kind === 'unix' && dirname(address.path) === runtimeDirectory())
     ensurePrivateDirectory(runtimeDirectory());
   return new SocketTransport(address);

@@ -89,10 +89,18 @@ export class RecordStore {
     return credential;
   }
 
-  /** Wipes the keys, and the private keys that were opened lately. */
+  /** Wipes the keys, and the secrets that were opened lately. */
   forget(): void {
-    for (const { credential } of this.#recent.values()) credential.privateKey.fill(0);
+    for (const { credential } of this.#recent.values()) {
+      const { privateKey, credRandom, largeBlobKey } = credential;
+      for (const secret of [privateKey, credRandom.withUV, credRandom.withoutUV, largeBlobKey]) secret?.fill(0);
+    }
     this.#recent.clear();
+    if (this.#device) {
+      const { credentialIdKey, persistentPinUvAuthToken, pin } = this.#device.state;
+      for (const secret of [credentialIdKey, persistentPinUvAuthToken, pin?.verifier]) secret?.fill(0);
+    }
+    this.#device = undefined;
     for (const generation of this.#oldestFirst()) wipe(generation);
   }
 

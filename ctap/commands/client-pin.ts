@@ -31,11 +31,12 @@ const uvSubCommands: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 ]);
 
 /** @throws CtapError INVALID_SUBCOMMAND; as the subcommands say. */
-export function clientPin(call: Call): ReturnType<Handler> {
+export async function clientPin(call: Call): Promise<CborMap | undefined> {
   const subCommand = call.parameters.required(Request.subCommand, unsigned);
   const uvHandler = call.environment.gate.canVerify ? uvSubCommands.get(subCommand) : undefined;
   const handler = subCommands.get(subCommand) ?? uvHandler;
   if (!handler) throw new CtapError('INVALID_SUBCOMMAND');
+  if (subCommand !== SubCommand.getKeyAgreement) await call.openVault();
   return handler(call);
 }
 

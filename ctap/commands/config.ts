@@ -35,7 +35,6 @@ export function configSubCommands({ enterpriseAttestation }: Environment): reado
  */
 export async function config(call: Call): Promise<undefined> {
   const { environment, parameters } = call;
-  const { alwaysUv } = environment.vault.device;
   const subCommand = parameters.required(Request.subCommand, unsigned);
   const pinUvAuthParam = parameters.optional(Request.pinUvAuthParam, bytes);
   const pinUvAuthProtocol = parameters.optional(Request.pinUvAuthProtocol, unsigned);
@@ -43,6 +42,8 @@ export async function config(call: Call): Promise<undefined> {
   // Step 2.
   const handler = configSubCommands(environment).includes(subCommand) ? subCommands.get(subCommand) : undefined;
   if (!handler) throw new CtapError('INVALID_PARAMETER');
+  await call.openVault();
+  const { alwaysUv } = environment.vault.device;
   // Step 3: where nothing can verify anybody, alwaysUv can at least be switched off again.
   const isWayOut = subCommand === SubCommand.toggleAlwaysUv && alwaysUv && !isProtected(call);
   // Step 4.

@@ -19,33 +19,37 @@ import {
   CredentialManagementSubCommand as SubCommand,
 } from '../wire.ts';
 
+type Handler = (call: Call, authorization: Authorization) => CborMap | Promise<undefined>;
+
+const subCommands: ReadonlyMap<number, Handler> = new Map<number, Handler>([
+  [SubCommand.getCredsMetadata, getCredsMetadata],
+  [SubCommand.enumerateRPsBegin, enumerateRPs],
+  [SubCommand.enumerateCredentialsBegin, enumerateCredentials],
+  [SubCommand.deleteCredential, deleteCredential],
+  [SubCommand.updateUserInformation, updateUserInformation],
+]);
+
 /** @throws CtapError as CTAP 2.1 §6.8 says; INVALID_SUBCOMMAND. */
 export async function credentialManagement(call: Call): Promise<CborMap | undefined> {
   const subCommand = call.parameters.required(Request.subCommand, unsigned);
   const { enumeration } = call.session;
   call.session.enumeration = undefined;
-  switch (subCommand) {
-    case SubCommand.getCredsMetadata:
-      return getCredsMetadata(call);
-    case SubCommand.enumerateRPsBegin:
-      return enumerateRPs(call);
-    case SubCommand.enumerateCredentialsBegin:
-      return enumerateCredentials(call);
-    case SubCommand.enumerateRPsGetNextRP:
-    case SubCommand.enumerateCredentialsGetNextCredential:
-      return enumerateNext(call, subCommand, enumeration);
-    case SubCommand.deleteCredential:
-      return deleteCredential(call);
-    case SubCommand.updateUserInformation:
-      return updateUserInformation(call);
-    default:
-      throw new CtapError('INVALID_SUBCOMMAND');
+  if (
+    subCommand === SubCommand.enumerateRPsGetNextRP ||
+    subCommand === SubCommand.enumerateCredentialsGetNextCredential
+  ) {
+    return enumerateNext(call, subCommand, enumeration);
   }
+  const handler = subCommands.get(subCommand);
+  if (!handler) throw new CtapError('INVALID_SUBCOMMAND');
+  const authorization = readAuthorization(call);
+  await call.openVault();
+  return handler(call, authorization);
 }
 
 /** CTAP 2.1 §6.8.2. */
-function getCredsMetadata(call: Call): CborMap {
-  authorizeReading(call, readAuthorization(call));
+function getCredsMetadata(call: Call, authorization: Authorization): CborMap {
+  authorizeReading(call, authorization);
   const { maxDiscoverableCredentials: max } = call.policy;
   const count = call.environment.vault.credentialCount();
   return new Map([
@@ -55,8 +59,8 @@ function getCredsMetadata(call: Call): CborMap {
 }
 
 /** CTAP 2.1 §6.8.3. */
-function enumerateRPs(call: Call): CborMap {
-  const token = authorizeReading(call, readAuthorization(call));
+function enumerateRPs(call: Call, authorization: Authorization): CborMap {
+  const token = authorizeReading(call, authorization);
   const relyingParties = call.environment.vault.relyingParties();
   const answers = describeAll(relyingParties, describeRelyingParty);
   const total = [Response.totalRPs, relyingParties.length] as const;
@@ -64,8 +68,7 @@ function enumerateRPs(call: Call): CborMap {
 }
 
 /** CTAP 2.1 §6.8.4. */
-function enumerateCredentials(call: Call): CborMap {
-  const authorization = readAuthorization(call);
+function enumerateCredentials(call: Call, authorization: Authorization): CborMap {
   const rpIdHash = readParams(call).required(Params.rpIDHash, bytes);
   const token = authorizeReading(call, authorization, rpIdHash);
   const credentials = call.environment.vault.credentialsOf(rpIdHash);
@@ -76,8 +79,7 @@ function enumerateCredentials(call: Call): CborMap {
 }
 
 /** CTAP 2.1 §6.8.5. */
-async function deleteCredential(call: Call): Promise<undefined> {
-  const authorization = readAuthorization(call);
+async function deleteCredential(call: Call, authorization: Authorization): Promise<undefined> {
   const id = readCredentialId(readParams(call).required(Params.credentialID, map));
   authorize(call, authorization);
   const credential = managedCredential(call, id);
@@ -85,8 +87,7 @@ async function deleteCredential(call: Call): Promise<undefined> {
 }
 
 /** CTAP 2.1 §6.8.6: both names are replaced, also by none. */
-async function updateUserInformation(call: Call): Promise<undefined> {
-  const authorization = readAuthorization(call);
+async function updateUserInformation(call: Call, authorization: Authorization): Promise<undefined> {
   const params = readParams(call);
   const id = readCredentialId(params.required(Params.credentialID, map));
   const user = readUser(params.required(Params.user, map), call.policy.maxNameBytes);
@@ -97,6 +98,8 @@ async function updateUserInformation(call: Call): Promise<undefined> {
 }
 
 // --- Authorization --------------------------------------------------------------------------------------------------
+
+type Authorization = ReturnType<typeof readAuthorization>;
 
 /** The parameters as received are part of the message: encoded anew they could differ. */
 function readAuthorization({ parameters }: Call) {
@@ -114,11 +117,7 @@ function readParams({ parameters }: Call): MapReader {
 }
 
 /** What only reads is also open to the persistent token. Gives back which token it was. */
-function authorizeReading(
-  call: Call,
-  authorization: ReturnType<typeof readAuthorization>,
-  rpIdHash?: Uint8Array,
-): Enumeration['token'] {
+function authorizeReading(call: Call, authorization: Authorization, rpIdHash?: Uint8Array): Enumeration['token'] {
   const { pinUvAuthParam, pinUvAuthProtocol, message } = authorization;
   if (call.session.pinUvAuth.verifyPersistentToken(pinUvAuthProtocol, message, pinUvAuthParam)) return 'persistent';
   authorize(call, authorization);

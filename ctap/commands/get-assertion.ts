@@ -26,6 +26,7 @@ export async function getAssertion(call: Call): Promise<cbor.CborMap> {
   const { context, environment, policy, session } = call;
   const { clock, crypto, vault } = environment;
   const { rpId, clientDataHash, allowList, ...request } = readRequest(call);
+  await call.openVault();
   // Steps 1 and 2.
   const proof = await readTokenProof(call, request.pinUvAuthParam, request.pinUvAuthProtocol);
   // Step 4. `rk` belongs to makeCredential.

@@ -5,25 +5,30 @@ import { attestationFormats } from '../attestation.ts';
 import type { Call } from '../call.ts';
 import type { CborMap, CborValue } from '../cbor.ts';
 import { advertisedAlgorithms } from '../cose.ts';
+import { publicPart, publicStateOf } from '../device-state.ts';
 import { encryptIdentifiers } from '../encrypted-identifiers.ts';
-import type { DeviceState, Environment } from '../env.ts';
+import type { Environment, PublicState } from '../env.ts';
 import { GetInfoResponse, UserVerify } from '../wire.ts';
 import { configSubCommands } from './config.ts';
 
-/** Built anew for every request, since it changes with the state of the device. */
-export function getInfo(call: Call): CborMap {
+/**
+ * Built anew for every request, since it changes with the state of the state. A locked vault is not opened for it:
+ * what needs one is left out. docs/spec-decisions.md.
+ * @throws CtapError as `Call.openVault`, if nobody knows what the locked vault holds.
+ */
+export async function getInfo(call: Call): Promise<CborMap> {
   const { environment, policy, session } = call;
   const { crypto, gate, vault } = environment;
-  const { device } = vault;
-  // An estimate: only the disk ends it.
-  const remaining = policy.maxDiscoverableCredentials - vault.credentialCount();
-  const { encIdentifier, encCredStoreState } = encryptIdentifiers(crypto, device);
+  const state = await knownState(call);
+  const { encIdentifier, encCredStoreState } = vault.isLocked
+    ? noIdentifiers
+    : encryptIdentifiers(crypto, vault.device);
   return new Map<number, CborValue | undefined>([
     // Never FIDO_2_2, which the specification forbids. alwaysUv switches U2F off.
-    [GetInfoResponse.versions, [...(device.alwaysUv ? [] : ['U2F_V2']), 'FIDO_2_0', 'FIDO_2_1', 'FIDO_2_3']],
+    [GetInfoResponse.versions, [...(state.alwaysUv ? [] : ['U2F_V2']), 'FIDO_2_0', 'FIDO_2_1', 'FIDO_2_3']],
     [GetInfoResponse.extensions, policy.extensions],
     [GetInfoResponse.aaguid, policy.aaguid],
-    [GetInfoResponse.options, options(environment, device)],
+    [GetInfoResponse.options, options(environment, state)],
     [GetInfoResponse.maxMsgSize, policy.maxMsgSize],
     [GetInfoResponse.pinUvAuthProtocols, session.pinUvAuth.protocols.map(({ id }) => id)],
     [GetInfoResponse.maxCredentialCountInList, policy.maxCredentialCountInList],
@@ -40,35 +45,50 @@ export function getInfo(call: Call): CborMap {
       ),
     ],
     [GetInfoResponse.maxSerializedLargeBlobArray, policy.maxSerializedLargeBlobArray],
-    [GetInfoResponse.forcePINChange, device.forcePINChange],
-    [GetInfoResponse.minPINLength, device.minPINLength],
+    [GetInfoResponse.forcePINChange, state.forcePINChange],
+    [GetInfoResponse.minPINLength, state.minPINLength],
     [GetInfoResponse.firmwareVersion, policy.firmwareVersion],
     [GetInfoResponse.maxCredBlobLength, policy.maxCredBlobLength],
     [GetInfoResponse.maxRPIDsForSetMinPINLength, policy.maxRPIDsForSetMinPINLength],
     [GetInfoResponse.preferredPlatformUvAttempts, gate.canVerify ? policy.preferredPlatformUvAttempts : undefined],
     [GetInfoResponse.uvModality, gate.canVerify ? UserVerify.presenceInternal : undefined],
-    [GetInfoResponse.remainingDiscoverableCredentials, Math.max(remaining, 0)],
+    [GetInfoResponse.remainingDiscoverableCredentials, vault.isLocked ? undefined : remaining(call)],
     // `none` goes without saying.
     [GetInfoResponse.attestationFormats, attestationFormats(policy, environment).filter((name) => name !== 'none')],
-    [GetInfoResponse.longTouchForReset, device.longTouchForReset],
+    [GetInfoResponse.longTouchForReset, state.longTouchForReset],
     [GetInfoResponse.encIdentifier, encIdentifier],
-    [GetInfoResponse.pinComplexityPolicy, device.pinComplexityPolicy],
+    [GetInfoResponse.pinComplexityPolicy, state.pinComplexityPolicy],
     [GetInfoResponse.maxPINLength, policy.maxPINLength],
     [GetInfoResponse.encCredStoreState, encCredStoreState],
     [GetInfoResponse.authenticatorConfigCommands, configSubCommands(environment)],
   ]);
 }
 
+async function knownState(call: Call): Promise<PublicState> {
+  const { vault } = call.environment;
+  const known = publicStateOf(vault);
+  if (known) return known;
+  await call.openVault();
+  return publicPart(vault.device);
+}
+
+const noIdentifiers = { encIdentifier: undefined, encCredStoreState: undefined };
+
+/** An estimate: only the disk ends it. */
+function remaining({ environment, policy }: Call): number {
+  return Math.max(policy.maxDiscoverableCredentials - environment.vault.credentialCount(), 0);
+}
+
 /** CTAP 2.1 §6.4, the table of options; absent means not supported. */
-function options({ enterpriseAttestation: enterpriseKey, gate }: Environment, device: DeviceState): CborMap {
-  const { alwaysUv, enterpriseAttestation, pin } = device;
+function options({ enterpriseAttestation: enterpriseKey, gate }: Environment, state: PublicState): CborMap {
+  const { alwaysUv, enterpriseAttestation, hasPin } = state;
   const ifVerifying = gate.canVerify ? true : undefined;
   return new Map<string, boolean | undefined>([
     ['plat', false],
     ['rk', true],
     ['up', true],
     ['uv', ifVerifying],
-    ['clientPin', pin !== null],
+    ['clientPin', hasPin],
     ['pinUvAuthToken', true],
     ['alwaysUv', alwaysUv],
     ['makeCredUvNotRqd', !alwaysUv],

@@ -34,10 +34,9 @@ export async function largeBlobs(call: Call): Promise<CborMap | undefined> {
     pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, unsigned),
   };
   // Steps 1 to 3.
-  if (offset === undefined) throw new CtapError('INVALID_PARAMETER');
-  if (get !== undefined && !set) return read(call, get, offset, options);
-  if (set && get === undefined) return write(call, set, offset, options);
-  throw new CtapError('INVALID_PARAMETER');
+  if (offset === undefined || (get === undefined) === (set === undefined)) throw new CtapError('INVALID_PARAMETER');
+  await call.openVault();
+  return set ? write(call, set, offset, options) : read(call, get ?? 0, offset, options);
 }
 
 /** Step 4. A write that is under way goes on as if nothing had been read. */

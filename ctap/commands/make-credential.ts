@@ -45,6 +45,7 @@ export async function makeCredential(call: Call): Promise<cbor.CborMap> {
   const { clock, crypto, vault } = call.environment;
   const request = readRequest(call.parameters, policy);
   const { rpId, user, clientDataHash } = request;
+  await call.openVault();
   // Steps 1 and 2.
   const proof = await readTokenProof(call, request.pinUvAuthParam, request.pinUvAuthProtocol);
   // Step 3: the relying party's order decides.

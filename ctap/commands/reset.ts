@@ -8,6 +8,7 @@ import { CtapError } from '../status.ts';
 export async function reset(call: Call): Promise<undefined> {
   const { environment, policy, session } = call;
   if (environment.clock.now() - session.poweredUpAt > policy.resetWindowMs) throw new CtapError('NOT_ALLOWED');
+  await call.openVault();
   await call.approve({ kind: 'reset' });
   await call.commit((tx) => tx.reset());
   session.pinUvAuth = new PinUvAuth(environment);

@@ -10,6 +10,7 @@ export class LoopbackTransport implements HidTransport {
   readonly name = 'loopback';
   readonly #hosts = new Set<LoopbackHost>();
   #onReport: ReportListener | undefined;
+  #onAbandoned: (() => void) | undefined;
 
   /** Plugs in one more host. @throws TransportError `no-device` if the device's end is not open */
   connect(): LoopbackHost {
@@ -17,14 +18,17 @@ export class LoopbackTransport implements HidTransport {
     const host = new LoopbackHost({
       // A microtask later, as on any real cable: nobody is called while still speaking.
       toDevice: (report) => queueMicrotask(() => this.#hosts.has(host) && this.#onReport?.(report)),
-      leave: () => this.#hosts.delete(host),
+      leave: () => {
+        if (this.#hosts.delete(host) && this.#hosts.size === 0) this.#onAbandoned?.();
+      },
     });
     this.#hosts.add(host);
     return host;
   }
 
-  async open(onReport: ReportListener): Promise<void> {
+  async open(onReport: ReportListener, _onError?: (error: Error) => void, onAbandoned?: () => void): Promise<void> {
     this.#onReport = onReport;
+    this.#onAbandoned = onAbandoned;
   }
 
   async send(report: Uint8Array): Promise<void> {
@@ -40,6 +44,7 @@ export class LoopbackTransport implements HidTransport {
 
   closeNow(): void {
     this.#onReport = undefined;
+    this.#onAbandoned = undefined;
     for (const host of this.#hosts) host.unplug();
     this.#hosts.clear();
   }

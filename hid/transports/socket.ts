@@ -36,8 +36,12 @@ export class SocketTransport implements HidTransport {
   }
 
   /** @throws TransportError `in-use` if something else is there, `no-permission` or `io` if the system refuses */
-  async open(onReport: (report: Uint8Array) => void): Promise<void> {
-    const server = createServer((client) => this.#serve(client, onReport));
+  async open(
+    onReport: (report: Uint8Array) => void,
+    _onError?: (error: Error) => void,
+    onAbandoned?: () => void,
+  ): Promise<void> {
+    const server = createServer((client) => this.#serve(client, onReport, onAbandoned));
     const address = this.#address;
     try {
       await (address.kind === 'unix' ? listenOnUnixSocket(server, address.path) : listen(server, address));
@@ -83,11 +87,13 @@ export class SocketTransport implements HidTransport {
     this.#clients.clear();
   }
 
-  #serve(client: Socket, onReport: (report: Uint8Array) => void): void {
+  #serve(client: Socket, onReport: (report: Uint8Array) => void, onAbandoned: (() => void) | undefined): void {
     client.setNoDelay(true);
     client.on('data', reportReader(onReport));
     client.on('error', () => client.destroy());
-    client.on('close', () => this.#clients.delete(client));
+    client.on('close', () => {
+      if (this.#clients.delete(client) && this.#clients.size === 0) onAbandoned?.();
+    });
     this.#clients.add(client);
   }
 

@@ -30,6 +30,7 @@ interface Session {
   readonly pacer: Pacer;
   readonly onReport: (report: Uint8Array) => void;
   readonly onError: (error: Error) => void;
+  readonly onAbandoned: (() => void) | undefined;
   readonly onStart: () => void;
   /** Resolves once the file is closed; nothing is read any more. */
   readonly ended: Promise<void>;
@@ -50,7 +51,11 @@ export class UhidTransport implements HidTransport {
   }
 
   /** @throws TransportError `no-device`, `no-permission` or `io`, with a hint how to mend it */
-  async open(onReport: (report: Uint8Array) => void, onError: (error: Error) => void): Promise<void> {
+  async open(
+    onReport: (report: Uint8Array) => void,
+    onError: (error: Error) => void,
+    onAbandoned?: () => void,
+  ): Promise<void> {
     const fd = this.#openDevice();
     await new Promise<void>((resolve, reject) => {
       const { promise: ended, resolve: onEnd } = promiseWithResolver();
@@ -59,6 +64,7 @@ export class UhidTransport implements HidTransport {
         pacer: new Pacer((event) => this.#tryWrite(fd, event)),
         onReport,
         onError,
+        onAbandoned,
         onStart: resolve,
         ended,
         onEnd,
@@ -128,6 +134,9 @@ export class UhidTransport implements HidTransport {
         break;
       case 'output':
         session.onReport(event.report);
+        break;
+      case 'close':
+        session.onAbandoned?.();
         break;
       case 'get-report':
       case 'set-report':

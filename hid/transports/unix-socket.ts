@@ -1,8 +1,11 @@
 // Listening on a Unix socket that only its owner may open, in the place of one that a dead process left behind.
 
-import { existsSync, lstatSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, openSync, rmSync } from 'node:fs';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { dirname } from 'node:path';
+
+/** Taking a place lasts milliseconds. */
+const maxTurnMs = 10_000;
 
 /** Bytes of a path that fit a `sockaddr_un`. Longer ones are cut short by some versions of Node, without a word. */
 export const maxSocketPathBytes = process.platform === 'linux' ? 107 : 103;
@@ -17,13 +20,33 @@ export async function listenOnUnixSocket(server: Server, path: string): Promise<
   }
   // The system's own words for it are "permission denied".
   if (!existsSync(dirname(path))) throw systemError('ENOENT', 'there is no such folder');
+  const release = takeTurn(path);
   try {
     await listen(server, { path });
   } catch (error) {
     if (errorCode(error) !== 'EADDRINUSE' || !(await isAbandoned(path))) throw error;
     rmSync(path, { force: true });
     await listen(server, { path });
+  } finally {
+    release();
   }
+}
+
+/**
+ * One at a time looks whether somebody listens and takes the place of who does not: of two that start together, one
+ * could otherwise take away the other's socket. A file that a killed process left behind holds nobody up for long.
+ * @throws Error with code EADDRINUSE if another one is at it
+ */
+function takeTurn(path: string): () => void {
+  const file = `${path}.lock`;
+  const age = Date.now() - (lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Number.NaN);
+  if (age > maxTurnMs) rmSync(file, { force: true });
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    throw errorCode(error) === 'EEXIST' ? systemError('EADDRINUSE', 'another program is about to listen there') : error;
+  }
+  return () => rmSync(file, { force: true });
 }
 
 /** Resolves when `server` listens. @throws Error with the system's `code` */

@@ -1,34 +1,16 @@
-// passfob run, and what is said to a running daemon: status, replug, consent, reset.
+// What is said to a running daemon: status, replug, consent, reset.
 
 import type { Command } from 'commander';
-import type { UserGate } from '../../ctap/env.ts';
 import { vaultExists } from '../../store/vault.ts';
-import { type Config, type ConsentMode, loadConfig, type Settings } from '../config.ts';
-import { approveAlways, declineAlways, ScriptedGate, verifyAlways } from '../consent/automatic.ts';
-import { createTerminalGate } from '../consent/terminal.ts';
+import { loadConfig, type Settings } from '../config.ts';
 import { controlSocketPath } from '../control/address.ts';
 import { ControlClient } from '../control/client.ts';
 import { type ScriptedMode, scriptedModes } from '../control/protocol.ts';
-import { startDaemon } from '../daemon.ts';
 import { exitCode, UserError } from '../errors.ts';
-import { keySetupOf } from '../key-setup.ts';
-import { createLog } from '../log.ts';
-import { untilStopped } from '../process-end.ts';
-import { keepMemorySmall } from '../small-memory.ts';
-import { createTransports } from '../transports.ts';
-import { unlockVault } from '../unlock/unlock-vault.ts';
-import { confirm, requireVault, runningDaemon, vaultOptions, withKey } from './key-session.ts';
+import { confirm, runningDaemon, vaultOptions, withKey } from './key-session.ts';
 import { printFields, printJson } from './output.ts';
 
 export function addDaemonCommands(program: Command): void {
-  vaultOptions(program.command('run').description('be a security key until stopped (SIGTERM, Ctrl-C)'))
-    .option('--transport <how...>', 'auto, uhid, socket:PATH or tcp:HOST:PORT; repeatable (default: auto)')
-    .option('--consent <mode>', 'ask, always, never or scripted (default: ask)')
-    .option('--verify', 'approvals also count as user verification; with --consent always or scripted, for tests')
-    .option('--profile <profile>', 'how much the key shows of what it can do: compatible or full (default: compatible)')
-    .option('--attestation <kind>', 'how it attests registrations: self, certificate or none (default: self)')
-    .option('--log-level <level>', 'silent, error, warn, info or debug (default: info)')
-    .action(run);
   vaultOptions(program.command('status').description('say whether a daemon serves the vault, and how'))
     .option('--json', 'print JSON')
     .action(status);
@@ -39,66 +21,6 @@ export function addDaemonCommands(program: Command): void {
   vaultOptions(program.command('reset').description('erase every credential, for good'))
     .option('--yes', 'do not ask')
     .action(reset);
-}
-
-async function run(flags: Settings & { verify?: boolean }): Promise<void> {
-  keepMemorySmall();
-  const config = loadConfig(flags);
-  const { vaultDirectory } = config;
-  const controlSocket = controlSocketPath(vaultDirectory);
-  requireVault(vaultDirectory);
-  const other = await new ControlClient(controlSocket).status();
-  if (other) {
-    throw new UserError(
-      `a daemon (process ${other.pid}) serves the vault ${vaultDirectory} already`,
-      'stop it first, or name another vault with --vault',
-      exitCode.daemon,
-    );
-  }
-  const gate = createGate(config, flags.verify ?? false);
-  const transports = createTransports(config.transports, vaultDirectory);
-  const log = createLog(config.logLevel, (line) => console.error(line));
-  if (config.consent === 'always') {
-    log.warn('consent is "always": every program that can open the device can use every credential, unseen');
-  }
-  const setup = await keySetupOf(config);
-  const vault = await unlockVault(vaultDirectory, config);
-  const end = untilStopped();
-  const daemon = await startDaemon({
-    vault,
-    transports,
-    gate,
-    consent: config.consent,
-    setup,
-    log,
-    controlSocket,
-    onTransportError: (transport, error) =>
-      end.fail(new UserError(`${transport.name} failed: ${error.message}`, undefined, exitCode.transport)),
-  });
-  end.onExit(() => daemon.stopNow());
-  console.log(`ready: ${transports.map((transport) => transport.name).join(', ')}`);
-  try {
-    await end.stopped;
-  } finally {
-    await daemon.stop();
-  }
-}
-
-function createGate({ consent }: Config, verify: boolean): UserGate {
-  if (verify && consent !== 'always' && consent !== 'scripted') {
-    throw new UserError(
-      `--verify does not go with --consent ${consent}`,
-      'it is for tests, with --consent always or scripted',
-      exitCode.usage,
-    );
-  }
-  const gates: Record<ConsentMode, () => UserGate> = {
-    ask: () => createTerminalGate(),
-    always: () => (verify ? verifyAlways : approveAlways),
-    never: () => declineAlways,
-    scripted: () => new ScriptedGate(verify),
-  };
-  return gates[consent]();
 }
 
 async function status(flags: Settings & { json?: boolean }): Promise<void> {
@@ -116,7 +38,7 @@ async function status(flags: Settings & { json?: boolean }): Promise<void> {
     ['process', `${found.pid}, since ${found.startedAt}`],
     ['version', found.version],
     ['vault', found.vault],
-    ['credentials', String(found.credentials)],
+    found.locked ? ['locked', 'yes; `passfob unlock` opens the vault'] : ['credentials', String(found.credentials)],
     ['transports', found.transports.join(', ')],
     ['consent', found.consent],
   ]);

@@ -76,6 +76,11 @@ async function demo(flags: { once?: boolean; port?: number }): Promise<void> {
       },
     });
   } catch (error) {
+    if (abort.signal.aborted) {
+      // Unless the device failed, which is then the reason.
+      await end.stopped;
+      throw new UserError('the demo was stopped before it was done', undefined, exitCode.interrupted);
+    }
     throw new UserError(`the demo failed: ${(error as Error).message}`, undefined, exitCode.failure);
   } finally {
     await daemon.stop();

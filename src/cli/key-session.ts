@@ -11,12 +11,24 @@ import type { KeyOperations } from '../control/operations.ts';
 import { createDevice } from '../daemon.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { keySetupOf } from '../key-setup.ts';
+import { LockableVault } from '../lock/lockable-vault.ts';
 import { createLog } from '../log.ts';
 import { unlockVault } from '../unlock/unlock-vault.ts';
 import { askLine } from './ask.ts';
 
-/** The options that say which vault, for every command that works on one. */
+/** The options that say which vault, for every command that works on one key. */
 export function vaultOptions(command: Command): Command {
+  return placeOptions(command.option('--key <name>', 'a key of the configuration file, with its vault and settings'));
+}
+
+/** The same for the command that runs several keys at once. */
+export function vaultsOptions(command: Command): Command {
+  return placeOptions(command)
+    .option('--key <name...>', 'a key of the configuration file, with its vault and settings; repeatable')
+    .option('--all-keys', 'every key of the configuration file');
+}
+
+function placeOptions(command: Command): Command {
   return command
     .option('--vault <dir>', 'the vault (PASSFOB_VAULT; otherwise $XDG_DATA_HOME/passfob/vault)')
     .option('--passphrase-file <file>', 'read the passphrase from the first line of FILE (PASSFOB_PASSPHRASE_FILE)')
@@ -27,7 +39,9 @@ export function vaultOptions(command: Command): Command {
 export async function withKey<T>(flags: Settings, use: (key: KeyOperations, config: Config) => Promise<T>): Promise<T> {
   const config = loadConfig(flags);
   const daemon = new ControlClient(controlSocketPath(config.vaultDirectory));
-  const key = (await daemon.status()) ? daemon : await openLocally(config);
+  const status = await daemon.status();
+  // A daemon that is locked stays so: who types the passphrase for one command does not give the key to every program.
+  const key = status && !status.locked ? daemon : await openLocally(config);
   try {
     return await use(key, config);
   } finally {
@@ -38,7 +52,7 @@ export async function withKey<T>(flags: Settings, use: (key: KeyOperations, conf
 async function openLocally(config: Config): Promise<KeyOperations> {
   requireVault(config.vaultDirectory);
   const setup = await keySetupOf(config);
-  const vault = await unlockVault(config.vaultDirectory, config);
+  const vault = new LockableVault(config.vaultDirectory, await unlockVault(config.vaultDirectory, config));
   const log = createLog('warn', (line) => console.error(line));
   return new LocalOperations(vault, createDevice(vault, declineAlways, log, undefined, setup).device);
 }

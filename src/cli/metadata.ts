@@ -11,6 +11,7 @@ export function addMetadataCommand(program: Command): void {
   program
     .command('metadata')
     .description('print the FIDO metadata statement, by which a relying party can let this key in by name')
+    .option('--key <name>', 'a key of the configuration file, with its vault and settings')
     .option('--vault <dir>', 'whose attestation certificate it is about, with --attestation certificate')
     .option('--profile <profile>', 'compatible or full (default: compatible)')
     .option('--attestation <kind>', 'self, certificate or none (default: self)')

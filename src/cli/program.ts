@@ -10,8 +10,10 @@ import { addDaemonCommands } from './daemon-commands.ts';
 import { addDemoCommand } from './demo.ts';
 import { addInfoCommand } from './info.ts';
 import { addConfigCommands } from './key-config.ts';
+import { addLockCommands } from './lock.ts';
 import { addMetadataCommand } from './metadata.ts';
 import { addPinCommands } from './pin.ts';
+import { addRunCommand } from './run.ts';
 import { addVaultCommands } from './vault.ts';
 
 /** Runs one command line (without `node` and the script's name). Resolves to the exit code. */
@@ -26,7 +28,9 @@ export async function main(args: readonly string[]): Promise<number> {
     .enablePositionalOptions()
     .exitOverride();
   addVaultCommands(program);
+  addRunCommand(program);
   addDaemonCommands(program);
+  addLockCommands(program);
   addInfoCommand(program);
   addCredentialCommands(program);
   addPinCommands(program);

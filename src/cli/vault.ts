@@ -5,6 +5,7 @@ import type { CredentialKind } from '../../ctap/env.ts';
 import { createVault, newRecoveryPhrase, vaultExists } from '../../store/vault.ts';
 import { credentialKindOf, loadConfig, type Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
+import { keepPublicState } from '../lock/public-state.ts';
 import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
@@ -58,6 +59,7 @@ async function init(
     console.log('Without its passphrase nobody can open it, you neither: keep the passphrase in a safe place,');
     console.log('or make 24 words for paper, which open it, too: `passfob vault slots add recovery-phrase`');
   } finally {
-    await vault.close();
+    keepPublicState(vault);
+  await vault.close();
   }
 }

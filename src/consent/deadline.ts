@@ -5,23 +5,36 @@ import type { Answer, CancelSignal, Prompt, UserGate } from '../../ctap/env.ts';
 /** Why a question is withdrawn. One for all: making an AbortError for each request costs more than its signature. */
 const settled = new Error('the question is settled');
 
+/** A gate whose open questions can be withdrawn. */
+export interface PatientGate extends UserGate {
+  /** Answers `timed-out` to every question that is still open. */
+  expire(): void;
+}
+
 /** Passes questions on to `gate`; answers `timed-out` after `timeoutMs` and `cancelled` once the request's signal aborts. */
-export function withDeadline(gate: UserGate, timeoutMs: number): UserGate {
+export function withDeadline(gate: UserGate, timeoutMs: number): PatientGate {
+  const open = new Set<() => void>();
   return {
     canVerify: gate.canVerify,
+    expire: () => {
+      for (const expireOne of open) expireOne();
+    },
     ask: (prompt, signal) =>
       new Promise<Answer>((resolve, reject) => {
         const withdraw = new AbortController();
         const end = (answer: Answer) => {
           clearTimeout(timer);
+          open.delete(expireOne);
           signal.removeEventListener('abort', cancel);
           resolve(answer);
           // Whoever still shows the question takes it away now.
           withdraw.abort(settled);
         };
         const cancel = () => end({ kind: 'cancelled' });
-        const timer = setTimeout(() => end({ kind: 'timed-out' }), timeoutMs);
+        const expireOne = () => end({ kind: 'timed-out' });
+        const timer = setTimeout(expireOne, timeoutMs);
         if (signal.aborted) return cancel();
+        open.add(expireOne);
         signal.addEventListener('abort', cancel);
         gate.ask(prompt, withdraw.signal).then(end, (error: unknown) => {
           reject(error);
@@ -29,6 +42,11 @@ export function withDeadline(gate: UserGate, timeoutMs: number): UserGate {
         });
       }),
   };
+}
+
+/** The same for any gate: one that answers at once is asked directly, since it leaves no question open. */
+export function patient(gate: UserGate, timeoutMs: number): PatientGate {
+  return 'answersAtOnce' in gate ? { ...gate, expire: () => undefined } : withDeadline(gate, timeoutMs);
 }
 
 /** Resolves with `cancelled` when the signal aborts: for gates that never answer by themselves. */
@@ -54,6 +72,8 @@ export function describePrompt(prompt: Prompt): string {
       return `sign in to a website (U2F, application ${prompt.applicationHash.slice(0, 16)}…)`;
     case 'verify':
       return `act for you${prompt.rpId ? ` at ${prompt.rpId}` : ''}`;
+    case 'unlock':
+      return 'use the vault, which is locked';
     case 'reset':
       return 'ERASE this key: every credential on it will be gone for good';
     case 'select':

@@ -1,10 +1,12 @@
-// Asking on the terminal that the daemon runs in: one question at a time, answered by a single key.
+// Asking on the terminal that the daemon runs in: one question at a time, answered by a single key, or by words that are
+// typed unseen.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Answer, Prompt, UserGate } from '../../ctap/env.ts';
+import type { Answer, CancelSignal, Prompt, UserGate } from '../../ctap/env.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
 import { describePrompt, untilCancelled } from './deadline.ts';
+import { TypedLine } from './typed-line.ts';
 
 /** The part of a terminal's two streams that asking needs. */
 export interface Terminal {
@@ -20,8 +22,22 @@ const processTerminal: Terminal = {
   interrupt: () => process.kill(process.pid, 'SIGINT'),
 };
 
+/** Whether words are those that only the owner knows. */
+export type CheckWords = (words: string) => Promise<boolean>;
+
+/** One terminal: it shows one question at a time, whichever key asks. */
+export interface TerminalDesk {
+  /**
+   * The gate of a key, whose questions name it if it has a name.
+   * @param isOwner makes it a gate that verifies: what is to be verified is approved by typing words that it accepts.
+   */
+  gate(keyName?: string, isOwner?: CheckWords): UserGate;
+  /** Words typed unseen; undefined for none, or once `signal` aborts. */
+  askWords(question: string, signal: CancelSignal): Promise<string | undefined>;
+}
+
 /** @throws UserError where standard input is no terminal: nobody could answer. */
-export function createTerminalGate(terminal: Terminal = processTerminal): UserGate {
+export function openTerminal(terminal: Terminal = processTerminal): TerminalDesk {
   if (!terminal.input.isTTY) {
     throw new UserError(
       'consent "ask" needs a terminal, and standard input is none',
@@ -30,70 +46,88 @@ export function createTerminalGate(terminal: Terminal = processTerminal): UserGa
     );
   }
   let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
+    const turn = last.then(act);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+  const askWords: TerminalDesk['askWords'] = (question, signal) =>
+    inTurn(() => ask(terminal, `${question}: `, readWords(), signal, undefined));
+  const askYesOrNo = (question: string, signal: CancelSignal): Promise<Answer> =>
+    inTurn(() => ask<Answer>(terminal, `${question}. Allow? [y/n] `, readYesOrNo, signal, { kind: 'cancelled' }));
   return {
-    canVerify: false,
-    ask(prompt, signal) {
-      const turn = last.then(() =>
-        signal.aborted ? { kind: 'cancelled' as const } : askNow(terminal, prompt, signal),
-      );
-      last = turn.catch(() => undefined);
-      return turn;
-    },
+    askWords,
+    gate: (keyName, isOwner) => ({
+      canVerify: isOwner !== undefined,
+      async ask(prompt, signal) {
+        const question = questionOf(prompt, keyName);
+        if (!prompt.verify || !isOwner) return askYesOrNo(question, signal);
+        const words = await askWords(`${question}. Type the vault's passphrase to allow it, or nothing`, signal);
+        if (signal.aborted) return { kind: 'cancelled' };
+        return words === undefined ? { kind: 'declined' } : { kind: 'approved', verified: await isOwner(words) };
+      },
+    }),
   };
 }
 
-async function askNow(terminal: Terminal, prompt: Prompt, signal: Parameters<UserGate['ask']>[1]): Promise<Answer> {
-  const { input, output } = terminal;
-  const keys = new Keys(terminal);
+function questionOf(prompt: Prompt, keyName: string | undefined): string {
+  const key = keyName === undefined ? '' : ` with the key "${keyName}"`;
+  return `A program asks to ${oneLine(describePrompt(prompt))}${key}`;
+}
+
+/** Makes an answer of what was typed, and the word that the terminal shows for it; undefined: not yet. */
+type ReadAnswer<T> = (data: Buffer) => readonly [answer: T, shown: string] | undefined;
+
+/** Raw mode shows nothing and hands over every key at once. */
+async function ask<T>(
+  { input, output, interrupt }: Terminal,
+  question: string,
+  read: ReadAnswer<T>,
+  signal: CancelSignal,
+  withdrawn: T,
+): Promise<T> {
+  if (signal.aborted) return withdrawn;
+  let answer: (data: Buffer) => void = () => undefined;
+  const onData = (data: Buffer) => (data.includes(ctrlC) ? interrupt() : answer(data));
+  input.setRawMode(true);
+  input.on('data', onData);
+  input.resume();
   try {
     // What was typed before the question is no answer to it: a key that was pressed twice must not allow the next one.
-    await keys.discardTypedAhead();
+    // The terminal hands over what it has within a turn or two of the event loop.
+    await nextTurn();
+    await nextTurn();
     // The bell: the terminal is seldom the window that a person looks at while a website waits.
-    output.write(`\u0007\nA program asks to ${oneLine(describePrompt(prompt))}. Allow? [y/n] `);
-    const answer = await Promise.race([keys.yesOrNo(), untilCancelled(signal)]);
-    output.write(`${word[answer.kind]}\n`);
-    return answer;
+    output.write(`\u0007\n${question}`);
+    const answered = new Promise<readonly [T, string]>((resolve) => {
+      answer = (data) => {
+        const found = read(data);
+        if (found) resolve(found);
+      };
+    });
+    const taken = untilCancelled(signal).then(() => [withdrawn, '(withdrawn)'] as const);
+    const [given, shown] = await Promise.race([answered, taken]);
+    output.write(`${shown}\n`);
+    return given;
   } finally {
-    keys.stop();
+    input.off('data', onData);
+    input.setRawMode(false);
     input.pause();
   }
 }
 
-const word = { approved: 'yes', declined: 'no', cancelled: '(withdrawn)', 'timed-out': '(too late)' } as const;
+const ctrlC = '\u0003';
 
-/** Reads single keys in raw mode until told to stop. */
-class Keys {
-  readonly #terminal: Terminal;
-  #answer: (answer: Answer) => void = () => undefined;
+const readYesOrNo: ReadAnswer<Answer> = (data) => {
+  const pressed = data.toString('utf8').toLowerCase();
+  if (pressed.startsWith('y')) return [{ kind: 'approved', verified: false }, 'yes'];
+  return pressed.startsWith('n') || pressed === '\u001b' ? [{ kind: 'declined' }, 'no'] : undefined;
+};
 
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-    terminal.input.setRawMode(true);
-    terminal.input.on('data', this.#onData);
-    terminal.input.resume();
-  }
-
-  /** In raw mode the terminal hands over at once what it has: within a turn or two of the event loop. */
-  async discardTypedAhead(): Promise<void> {
-    await nextTurn();
-    await nextTurn();
-  }
-
-  yesOrNo(): Promise<Answer> {
-    return new Promise((resolve) => {
-      this.#answer = resolve;
-    });
-  }
-
-  stop(): void {
-    this.#terminal.input.off('data', this.#onData);
-    this.#terminal.input.setRawMode(false);
-  }
-
-  readonly #onData = (data: Buffer): void => {
-    const pressed = data.toString('utf8').toLowerCase();
-    if (pressed.includes('\u0003')) this.#terminal.interrupt();
-    else if (pressed.startsWith('y')) this.#answer({ kind: 'approved', verified: false });
-    else if (pressed.startsWith('n') || pressed === '\u001b') this.#answer({ kind: 'declined' });
+function readWords(): ReadAnswer<string | undefined> {
+  const line = new TypedLine();
+  return (data) => {
+    const typed = line.type(data);
+    return typed === undefined ? undefined : [typed || undefined, ''];
   };
 }

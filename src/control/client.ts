@@ -14,7 +14,7 @@ import type {
   KeyOperations,
   UserNames,
 } from './operations.ts';
-import type { DaemonStatus, ScriptedMode } from './protocol.ts';
+import type { DaemonStatus, ScriptedMode, UnlockRequest } from './protocol.ts';
 
 /** A daemon is busy for moments only; one that was suspended answers nothing. */
 const statusTimeoutMs = 5000;
@@ -71,6 +71,15 @@ export class ControlClient implements KeyOperations {
 
   async replug(): Promise<void> {
     await this.#call('POST', '/replug', {});
+  }
+
+  async lock(): Promise<void> {
+    await this.#call('POST', '/lock', {});
+  }
+
+  /** Whether the vault is open now. @throws UserError with exit code `vault` if this does not open it */
+  async unlock(how: UnlockRequest): Promise<boolean> {
+    return (await this.#call<{ unlocked: boolean }>('POST', '/unlock', how)).unlocked;
   }
 
   async setConsent(mode: ScriptedMode): Promise<void> {

@@ -6,6 +6,8 @@
 //   DELETE /credentials/ID      CredentialView           POST   /consent   { mode } → {}
 //   PATCH  /credentials/ID      UserNames → CredentialView
 //   POST   /reset               {}                       POST   /ctap      { request } → { response }, base64url
+//   POST   /lock                {}
+//   POST   /unlock              UnlockRequest → { unlocked }
 //
 // An error is { error: { message, hint?, exitCode } } with a status of 400 or above.
 
@@ -14,6 +16,14 @@ import type { ConsentMode } from '../config.ts';
 export const scriptedModes = ['always', 'never', 'once'] as const;
 export type ScriptedMode = (typeof scriptedModes)[number];
 
+/** What a person has. With nothing of it only the ways that need nobody are tried. */
+export interface UnlockRequest {
+  readonly passphrase?: string;
+  readonly recoveryPhrase?: string;
+  /** An absolute path. */
+  readonly keyFile?: string;
+}
+
 export interface DaemonStatus {
   readonly running: true;
   readonly version: string;
@@ -21,7 +31,9 @@ export interface DaemonStatus {
   /** ISO 8601, UTC. */
   readonly startedAt: string;
   readonly vault: string;
-  readonly credentials: number;
+  readonly locked: boolean;
+  /** Null while the vault is locked. */
+  readonly credentials: number | null;
   /** Names of the transports that hosts can see the key on. */
   readonly transports: readonly string[];
   readonly consent: ConsentMode;

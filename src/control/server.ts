@@ -5,11 +5,12 @@ import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 import { errorCode, listenOnUnixSocket } from '../../hid/transports/unix-socket.ts';
-import { VaultError } from '../../store/vault.ts';
+import { type Unlock, VaultError } from '../../store/vault.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { base64url } from '../jwk.ts';
 import type { Log } from '../log.ts';
 import { ensurePrivateDirectory } from '../private-directory.ts';
+import { readKeyFile } from '../unlock/key-file.ts';
 import type { KeyOperations, UserNames } from './operations.ts';
 import { type DaemonStatus, maxBodyBytes, type ScriptedMode, scriptedModes } from './protocol.ts';
 
@@ -17,6 +18,9 @@ import { type DaemonStatus, maxBodyBytes, type ScriptedMode, scriptedModes } fro
 export interface DaemonControl {
   status(): DaemonStatus;
   replug(): Promise<void>;
+  lock(): Promise<void>;
+  /** Whether the vault is open now; without `how` only ways that need nobody are tried. @throws VaultError `wrong-passphrase`, `wrong-phrase`, `wrong-key` */
+  unlock(how?: Unlock): Promise<boolean>;
   /** @throws UserError unless the daemon runs with `--consent scripted`. */
   setConsent(mode: ScriptedMode): void;
 }
@@ -69,6 +73,8 @@ function makeRoutes(operations: KeyOperations, control: DaemonControl): Readonly
     ['POST /dump', (body) => operations.dump(text(body, 'passphrase'))],
     ['POST /ctap', async (body) => ({ response: base64url(await operations.ctap(ctapRequest(body))) })],
     ['POST /consent', async (body) => control.setConsent(scriptedMode(body))],
+    ['POST /lock', () => control.lock()],
+    ['POST /unlock', async (body) => ({ unlocked: await control.unlock(unlockIn(body)) })],
     ['POST /replug', () => control.replug()],
     ['POST /reset', () => operations.reset()],
   ]);
@@ -140,6 +146,18 @@ function text(body: unknown, name: string): string {
 
 function ctapRequest(body: unknown): Uint8Array {
   return Buffer.from(text(body, 'request'), 'base64url');
+}
+
+function unlockIn(body: unknown): Unlock | undefined {
+  if (member(body, 'passphrase') !== undefined) return { passphrase: text(body, 'passphrase') };
+  if (member(body, 'recoveryPhrase') !== undefined) return { recoveryPhrase: text(body, 'recoveryPhrase') };
+  return member(body, 'keyFile') === undefined ? undefined : { keyFile: keyFileAt(text(body, 'keyFile')) };
+}
+
+function keyFileAt(path: string): Uint8Array {
+  const content = readKeyFile(path);
+  if (content) return content;
+  throw new UserError(`there is no key file ${path}`, 'name it with --key-file', exitCode.usage);
 }
 
 function userNames(body: unknown): UserNames {

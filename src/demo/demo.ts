@@ -102,6 +102,8 @@ function words(prompt: Prompt): string {
       return 'sign in (U2F)';
     case 'verify':
       return prompt.rpId === undefined ? 'act for you' : `act for you at ${prompt.rpId}`;
+    case 'unlock':
+      return 'unlock the vault';
     case 'reset':
       return 'delete everything';
     case 'select':

@@ -19,7 +19,7 @@ import { desktopKeyring, type Keyring } from './keyring.ts';
 import { openOnMachine, type RunProgram } from './systemd-creds.ts';
 
 /** Where ways in are looked for. */
-export type UnlockConfig = Pick<Config, 'passphraseFile' | 'keyFile'>;
+export type UnlockConfig = Pick<Config, 'passphraseFile' | 'keyFile'> & Partial<Pick<Config, 'keyName'>>;
 
 /** What stands around the vault; fakes in tests. */
 export interface UnlockSurroundings {
@@ -43,7 +43,8 @@ export async function unlockVault(
   const opened = await opensByItself(directory, config, { notice, ...surroundings });
   if (opened) return opened;
   const slots = await readSlots(directory);
-  const words = await readPassphrase(undefined, `${questionFor(slots)}: `);
+  const whose = config.keyName === undefined ? '' : ` of the key "${config.keyName}"`;
+  const words = await readPassphrase(undefined, `${questionFor(slots)}${whose}: `);
   return open(directory, unlockOf(words, slots));
 }
 

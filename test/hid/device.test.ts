@@ -15,10 +15,16 @@ class Cable implements HidTransport {
   sendError: Error | undefined;
   onReport: (report: Uint8Array) => void = () => expect.fail('the device is not open');
   onError: (error: Error) => void = () => expect.fail('the device is not open');
+  onAbandoned: () => void = () => expect.fail('the device is not open');
 
-  async open(onReport: (report: Uint8Array) => void, onError: (error: Error) => void): Promise<void> {
+  async open(
+    onReport: (report: Uint8Array) => void,
+    onError: (error: Error) => void,
+    onAbandoned: () => void,
+  ): Promise<void> {
     this.onReport = onReport;
     this.onError = onError;
+    this.onAbandoned = onAbandoned;
   }
 
   async send(report: Uint8Array): Promise<void> {
@@ -309,6 +315,30 @@ describe('INIT on the channel of a running request', () => {
     expect(desk.latest.context.signal.aborted).toBe(true);
     await desk.latest.answer([0x2d]);
     expect(cable.take()).toEqual([message(channel, Command.CBOR, [0x2d])]);
+  });
+});
+
+describe('a device that the last host has closed', () => {
+  it('aborts the request that nobody waits for, and takes the next one once that has ended', async () => {
+    const { cable, desk, send, newChannel } = await plugIn();
+    const channel = newChannel();
+    send(channel, Command.CBOR, [1]);
+    cable.onAbandoned();
+    expect(desk.latest.context.signal.aborted).toBe(true);
+    await desk.latest.answer([0x2d]);
+    cable.take();
+    send(newChannel(), Command.CBOR, [4]);
+    expect(desk.latest.payload).toEqual([4]);
+    expect(desk.latest.context.signal.aborted).toBe(false);
+    await desk.latest.answer([0]);
+  });
+
+  it('has nothing to abort if it was idle', async () => {
+    const { cable, desk, send, newChannel } = await plugIn();
+    cable.onAbandoned();
+    send(newChannel(), Command.CBOR, [1]);
+    expect(desk.latest.context.signal.aborted).toBe(false);
+    await desk.latest.answer([0]);
   });
 });
 

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadConfig, runtimeDirectory } from '../../src/config.ts';
+import { keyNames, loadConfig, runtimeDirectory } from '../../src/config.ts';
 import { UserError } from '../../src/errors.ts';
 import { policyOf } from '../../src/key-setup.ts';
 
@@ -77,8 +77,54 @@ describe('where settings come from', () => {
   });
 });
 
+describe('keys with names', () => {
+  const here = { env: { PASSFOB_VAULT: '/env', PASSFOB_CONSENT: 'never' }, home: '' };
+
+  test('a key has settings of its own, before the environment and the settings for all keys', () => {
+    writeFile('{"vault": "/file", "profile": "full", "keys": {"work": {"vault": "/work", "consent": "always"}}}');
+    const config = loadConfig({ key: 'work' }, { ...here, home });
+    expect(config).toMatchObject({ keyName: 'work', vaultDirectory: '/work', consent: 'always', profile: 'full' });
+  });
+
+  test('a flag outweighs what the key says of itself', () => {
+    writeFile('{"keys": {"work": {"consent": "always"}}}');
+    expect(loadConfig({ key: 'work', consent: 'ask' }, { ...here, home }).consent).toBe('ask');
+  });
+
+  test('a key that names no vault has one of its own, not that of the key without a name', () => {
+    writeFile('{"vault": "/file", "keys": {"work": {}}}');
+    expect(loadConfig({ key: 'work' }, { ...here, home }).vaultDirectory).toBe(
+      join(home, '.local/share/passfob/keys/work'),
+    );
+  });
+
+  test('keys are listed in the order of the file', () => {
+    writeFile('{"keys": {"work": {}, "home": {}}}');
+    expect(keyNames({ env: {}, home })).toEqual(['work', 'home']);
+  });
+
+  test('there are none without a file', () => {
+    expect(keyNames({ env: {}, home })).toEqual([]);
+  });
+
+  test('a key that the file does not know is refused, with those that it knows as a hint', () => {
+    writeFile('{"keys": {"work": {}, "home": {}}}');
+    expect(() => loadConfig({ key: 'toString' }, { env: {}, home })).toThrow(
+      expect.objectContaining({
+        message: `there is no key "toString" in ${join(home, '.config/passfob/config.json')}`,
+        hint: 'its keys: work, home',
+      }),
+    );
+  });
+
+  test('a key and a vault exclude each other', () => {
+    writeFile('{"keys": {"work": {}}}');
+    expect(() => loadConfig({ key: 'work', vault: '/v' }, { env: {}, home })).toThrow('exclude each other');
+  });
+});
+
 describe('what is refused', () => {
-  test.each(['vault', 'passphraseFile', 'consent', 'logLevel'])('an empty flag for %s', (name) => {
+  test.each(['key', 'vault', 'passphraseFile', 'consent', 'logLevel'])('an empty flag for %s', (name) => {
     expect(() => loadConfig({ [name]: '' }, { env: {}, home })).toThrow('is empty');
   });
 
@@ -93,6 +139,15 @@ describe('what is refused', () => {
     ['{"profile": "some"}', 'unknown profile "some"'],
     ['{"attestation": "basic"}', 'unknown attestation "basic"'],
     ['{"credentialKind": "copied"}', 'unknown kind of credentials "copied"'],
+    ['{"serialNumber": "Grüße"}', '"serialNumber" must be 1 to 63 printable ASCII characters'],
+    [`{"productName": "${'x'.repeat(127)}"}`, '"productName" must be 1 to 126 printable ASCII characters'],
+    ['{"keys": []}', '"keys" must be like'],
+    ['{"keys": {"a b": {}}}', '"keys" names a key "a b"'],
+    ['{"keys": {"work": 1}}', '"keys.work": expected a JSON object'],
+    ['{"keys": {"work": {"vualt": "/x"}}}', 'unknown setting "keys.work.vualt"'],
+    ['{"keys": {"work": {"logLevel": "debug"}}}', 'unknown setting "keys.work.logLevel"'],
+    ['{"keys": {"work": {"keys": {}}}}', 'unknown setting "keys.work.keys"'],
+    ['{"keys": {"work": {"transport": []}}}', '"keys.work.transport" must be an array of texts'],
     ['[]', 'expected a JSON object'],
     ['{', 'is not JSON'],
   ])('the file %s', (content, message) => {

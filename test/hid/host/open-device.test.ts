@@ -45,11 +45,19 @@ describe('openDevice', () => {
   });
 
   it('says which device cannot be opened', async () => {
-    open.mockRejectedValue(new Error('permission denied'));
-    await expect(openDevice('/dev/hidraw0')).rejects.toMatchObject({
+    open.mockRejectedValue(new Error('held by another program'));
+    await expect(openDevice('DevSrvsID:1')).rejects.toMatchObject({
       name: 'TransportError',
       code: 'no-device',
-      message: 'cannot open /dev/hidraw0: permission denied',
+      message: 'cannot open DevSrvsID:1: held by another program',
+    });
+  });
+
+  it('says that a device is not there, where the library does not', async () => {
+    open.mockRejectedValue(new Error('cannot open device'));
+    await expect(openDevice('/dev/no-such-key')).rejects.toMatchObject({
+      code: 'no-device',
+      message: 'there is no /dev/no-such-key',
     });
   });
 });

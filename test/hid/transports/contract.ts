@@ -7,6 +7,8 @@ import type { HidTransport } from '../../../hid/transport.ts';
 export interface Rig<T extends HidTransport> {
   create(): T | Promise<T>;
   connect(transport: T): Promise<HostConnection>;
+  /** Whether the transport notices that the last host has left. */
+  readonly noticesAbsence?: boolean;
 }
 
 /** A queue of what came, to be awaited one by one. */
@@ -33,7 +35,7 @@ export function inbox<T>(): { put: (item: T) => void; next: () => Promise<T>; re
 
 export const report = (first: number) => Uint8Array.from({ length: 64 }, (_, i) => (first + i) & 0xff);
 
-export function describeTransport<T extends HidTransport>({ create, connect }: Rig<T>): void {
+export function describeTransport<T extends HidTransport>({ create, connect, noticesAbsence = false }: Rig<T>): void {
   const opened: T[] = [];
   const neverFails = (error: Error) => expect.fail(error.message);
 
@@ -103,6 +105,26 @@ export function describeTransport<T extends HidTransport>({ create, connect }: R
     await host.send(report(2));
     expect(await fromHost.next()).toEqual(report(2));
   });
+
+  it.runIf(noticesAbsence)(
+    'says each time that the last host has left, and nothing when one of several does',
+    async () => {
+      const transport = await create();
+      opened.push(transport);
+      const [fromHost, abandoned] = [inbox<Uint8Array>(), inbox<string>()];
+      await transport.open(fromHost.put, neverFails, () => abandoned.put('abandoned'));
+      const [first, second] = [await plugInHeard(transport, fromHost), await plugInHeard(transport, fromHost)];
+      await first.host.close();
+      await second.host.send(report(1));
+      await fromHost.next();
+      expect(abandoned.size).toBe(0);
+      await second.host.close();
+      expect(await abandoned.next()).toBe('abandoned');
+      const third = await plugInHeard(transport, fromHost);
+      await third.host.close();
+      expect(await abandoned.next()).toBe('abandoned');
+    },
+  );
 
   it('sends without a host, and is quiet about it', async () => {
     const { transport } = await open();

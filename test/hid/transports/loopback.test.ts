@@ -7,6 +7,7 @@ describe('LoopbackTransport', () => {
   describeTransport({
     create: () => new LoopbackTransport(),
     connect: async (transport) => transport.connect(),
+    noticesAbsence: true,
   });
 
   it('lets nobody in before it is open', () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,37 @@ const connectTo = (transport: SocketTransport) => connectSocket(transport.addres
 const ignore = () => undefined;
 
 describe('SocketTransport on a Unix socket', () => {
-  describeTransport({ create: () => new SocketTransport({ kind: 'unix', path }), connect: connectTo });
+  describeTransport({
+    create: () => new SocketTransport({ kind: 'unix', path }),
+    connect: connectTo,
+    noticesAbsence: true,
+  });
+
+  it.each([
+    ['where nothing is', async () => undefined],
+    ['where a killed process left its socket', leaveStaleSocket],
+  ])('is one of two that open in the same moment %s', async (_, prepare) => {
+    for (let round = 0; round < 20; round++) {
+      await prepare();
+      const rivals = [0, 1].map(() => new SocketTransport({ kind: 'unix', path }));
+      const outcomes = await Promise.allSettled(rivals.map((rival) => rival.open(ignore)));
+      expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+      expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'in-use' } });
+      expect(existsSync(path)).toBe(true);
+      await Promise.all(rivals.map((rival) => rival.close()));
+      rmSync(path, { force: true });
+    }
+  });
+
+  it('is not held up by one that was killed while it opened', async () => {
+    writeFileSync(`${path}.lock`, '');
+    const longAgo = new Date(Date.now() - 60_000);
+    utimesSync(`${path}.lock`, longAgo, longAgo);
+    const transport = new SocketTransport({ kind: 'unix', path });
+    await transport.open(ignore);
+    expect(existsSync(`${path}.lock`)).toBe(false);
+    await transport.close();
+  });
 
   it('makes the file for its owner only, whatever the umask is', async () => {
     const transport = new SocketTransport({ kind: 'unix', path });
@@ -92,6 +122,7 @@ describe('SocketTransport on TCP', () => {
   describeTransport({
     create: () => new SocketTransport({ kind: 'tcp', host: '127.0.0.1', port: 0 }),
     connect: connectTo,
+    noticesAbsence: true,
   });
 
   it('tells the port that the system chose, and keeps it when opened again', async () => {

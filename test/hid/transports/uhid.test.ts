@@ -96,7 +96,9 @@ class QueueKernel implements UhidFiles {
       send: (bytes) => this.emit(6, [0, ...bytes], 65),
       onReport: (listener) => void reports.push(listener),
       onClose: (listener) => void closes.push(listener),
-      close: async () => void this.#hosts.delete(host),
+      close: async () => {
+        if (this.#hosts.delete(host) && this.#hosts.size === 0) this.emit(5);
+      },
     };
   }
 
@@ -119,6 +121,7 @@ describe('UhidTransport on a kernel made of a queue', () => {
       return transport;
     },
     connect: (transport) => kernels.get(transport)?.connect() ?? expect.fail('an unknown transport'),
+    noticesAbsence: true,
   });
 
   function plugIn() {

@@ -1,0 +1,31 @@
+// How the vault of a running key is locked and unlocked, from its configuration.
+
+import { openVault, readSlots } from '../../store/vault.ts';
+import type { Config } from '../config.ts';
+import type { TerminalDesk } from '../consent/terminal.ts';
+import type { Log } from '../log.ts';
+import { opensByItself, questionFor, unlockOf } from '../unlock/unlock-vault.ts';
+import type { LockSettings } from './key-lock.ts';
+import { watchScreen } from './screen.ts';
+
+/** @param desk the terminal of the daemon, if it has one. */
+export function lockSettings(config: Config, log: Log, desk: TerminalDesk | undefined, isHeld: boolean): LockSettings {
+  const { vaultDirectory, keyName, lockAfter, lockOnScreenLock } = config;
+  const whose = keyName === undefined ? '' : ` of the key "${keyName}"`;
+  return {
+    open: (unlock) => openVault(vaultDirectory, unlock),
+    openByItself: () => opensByItself(vaultDirectory, config, { notice: (line) => log.info(line) }),
+    ...(desk && {
+      async askPerson(reason, signal) {
+        const slots = await readSlots(vaultDirectory);
+        const words = await desk.askWords(`${reason}. ${questionFor(slots)}${whose}, or nothing`, signal);
+        return words === undefined ? undefined : unlockOf(words, slots);
+      },
+    }),
+    ...(lockOnScreenLock && {
+      watchScreen: (left) => watchScreen(left, (why) => log.debug(`not locking with the screen: ${why}`)),
+    }),
+    idleMs: lockAfter === undefined ? undefined : lockAfter * 60_000,
+    isHeld,
+  };
+}
