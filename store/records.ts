@@ -61,6 +61,7 @@ const deviceField = {
   deviceIdentifier: 16,
   credentialStoreState: 17,
   credentialKind: 18,
+  restoredIdKeys: 19,
 } as const;
 
 const counterField = { reserved: 1 } as const;
@@ -142,6 +143,7 @@ export function encodeDevice(device: DeviceState, previous?: Uint8Array): Uint8A
     [deviceField.deviceIdentifier, device.deviceIdentifier],
     [deviceField.credentialStoreState, device.credentialStoreState],
     [deviceField.credentialKind, kinds.indexOf(device.credentialKind)],
+    [deviceField.restoredIdKeys, device.restoredIdKeys.length > 0 ? device.restoredIdKeys : undefined],
   ]);
 }
 
@@ -149,6 +151,7 @@ export function encodeDevice(device: DeviceState, previous?: Uint8Array): Uint8A
 export function decodeDevice(record: Uint8Array): DeviceState {
   return readMembers(record, (members) => ({
     credentialIdKey: members.required(deviceField.credentialIdKey, bytes),
+    restoredIdKeys: members.optional(deviceField.restoredIdKeys, arrayOf(bytes)) ?? [],
     pin: readPin(members),
     pinRetries: members.required(deviceField.pinRetries, unsigned),
     uvRetries: members.required(deviceField.uvRetries, unsigned),
