@@ -34,9 +34,27 @@ export async function withKey<T>(flags: Settings, use: (key: KeyOperations, conf
   }
 }
 
-async function openLocally(config: Config): Promise<KeyOperations> {
+/** The same for what gives out private keys: with the vault's passphrase, which is asked for once. */
+export async function withPassphrase<T>(
+  flags: Settings,
+  use: (key: KeyOperations, passphrase: string) => Promise<T>,
+): Promise<T> {
+  const config = loadConfig(flags);
+  const daemon = new ControlClient(controlSocketPath(config.vaultDirectory));
+  const isRunning = (await daemon.status()) !== undefined;
+  if (!isRunning) requireVault(config.vaultDirectory);
+  const passphrase = await readPassphrase(config.passphraseFile, 'Passphrase of the vault: ');
+  const key = isRunning ? daemon : await openLocally(config, passphrase);
+  try {
+    return await use(key, passphrase);
+  } finally {
+    await key.close();
+  }
+}
+
+async function openLocally(config: Config, known?: string): Promise<KeyOperations> {
   requireVault(config.vaultDirectory);
-  const passphrase = await readPassphrase(config.passphraseFile);
+  const passphrase = known ?? (await readPassphrase(config.passphraseFile));
   const setup = await keySetupOf(config);
   const vault = await openVault(config.vaultDirectory, { passphrase });
   const log = createLog('warn', (line) => console.error(line));

@@ -5,6 +5,7 @@ import type { CredentialKind } from '../../ctap/env.ts';
 import { createVault, vaultExists } from '../../store/vault.ts';
 import { credentialKindOf, loadConfig, type Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
+import { addVaultCheck } from './backup.ts';
 import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
@@ -18,13 +19,15 @@ export function addVaultCommands(program: Command): void {
     )
     .option('--json', 'print JSON')
     .action(init);
+  addVaultCheck(noun);
 }
 
 /** Said when the vault is made: it decides what relying parties believe for as long as a credential lives. */
 const meaning: Readonly<Record<CredentialKind, string>> = {
   'device-bound':
-    'Its credentials are device-bound: sites learn that they exist once, here, and see a counter that a copy would betray.',
-  synced: 'Its credentials are synced: sites learn that copies may exist, and see no counter.',
+    'Its credentials are device-bound: sites learn that they exist once, here, see a counter that a copy would betray, and no backup has them.',
+  synced:
+    'Its credentials are synced: sites learn that copies may exist, see no counter, and `passfob backup` keeps them.',
 };
 
 async function init(flags: Settings & { credentials?: string; json?: boolean }): Promise<void> {

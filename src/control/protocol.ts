@@ -6,6 +6,8 @@
 //   DELETE /credentials/ID      CredentialView           POST   /consent   { mode } → {}
 //   PATCH  /credentials/ID      UserNames → CredentialView
 //   POST   /reset               {}                       POST   /ctap      { request } → { response }, base64url
+//   GET    /check               VaultCheck               POST   /export    { passphrase } → CredentialExport
+//   POST   /import              { content, replace, dryRun } → ImportReport
 //
 // An error is { error: { message, hint?, exitCode } } with a status of 400 or above.
 
@@ -29,3 +31,6 @@ export interface DaemonStatus {
 
 /** Bytes of a request body; names and a passphrase fit many times over. */
 export const maxBodyBytes = 64 * 1024;
+
+/** The same for `/import`: 100,000 credentials with all that belongs to them. */
+export const maxImportBytes = 256 * 1024 * 1024;
