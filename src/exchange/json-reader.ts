@@ -101,5 +101,6 @@ function typeName(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
-  return value === '' ? 'an empty text' : ({ string: 'another text' }[typeof value as string] ?? `a ${typeof value}`);
+  if (value === '') return 'an empty text';
+  return { string: 'another text', object: 'an object' }[typeof value as string] ?? `a ${typeof value}`;
 }

@@ -40,7 +40,7 @@ export function portableVault(device: DeviceState, credentials: readonly Credent
 
 /**
  * Compares what comes with what is there. `replace`: credentials that differ become as they come; otherwise they stay.
- * @throws UserError if a credential has another key or kind in the vault, comes twice, or has no room
+ * @throws UserError if a credential has another key or kind in the vault, comes with two keys, or has no room
  */
 export function planMerge(vault: Vault, incoming: PortableVault, replace: boolean): Merge {
   const { device } = vault;
@@ -48,11 +48,13 @@ export function planMerge(vault: Vault, incoming: PortableVault, replace: boolea
   const added: PortableCredential[] = [];
   const present: PortableCredential[] = [];
   const differing: PortableCredential[] = [];
-  const seen = new Set<string>();
+  const seen = new Map<string, PortableCredential>();
   for (const credential of incoming.credentials) {
     const id = base64url(credential.id);
-    if (seen.has(id)) refuse(credential, 'comes twice');
-    seen.add(id);
+    const twin = seen.get(id);
+    if (twin && !isSameKey(twin, credential)) refuse(credential, 'comes twice, with different keys');
+    if (twin) continue;
+    seen.set(id, credential);
     const existing = existingCredential(vault, credential);
     if (!existing) added.push(credential);
     else if (isSame(withLargeBlob(existing, elements), credential)) present.push(credential);
@@ -79,18 +81,21 @@ export function planMerge(vault: Vault, incoming: PortableVault, replace: boolea
 }
 
 /** The credential with this id in the vault; one that is damaged there may come anew. */
-function existingCredential(vault: Vault, { id, ...incoming }: PortableCredential): SyncedCredential | undefined {
+function existingCredential(vault: Vault, incoming: PortableCredential): SyncedCredential | undefined {
   let existing: Credential | undefined;
   try {
-    existing = vault.credential(id);
+    existing = vault.credential(incoming.id);
   } catch (error) {
     if (error instanceof VaultError && error.code === 'corrupt') return undefined;
     throw error;
   }
   if (!existing) return undefined;
-  const isSameKey = openssl.equal(existing.privateKey, incoming.privateKey) && existing.rpId === incoming.rpId;
-  if (!isSameKey) refuse({ id, ...incoming }, 'has another key in the vault');
-  return isSynced(existing) ? existing : refuse({ id, ...incoming }, 'is device-bound in the vault');
+  if (!isSameKey(existing, incoming)) refuse(incoming, 'has another key in the vault');
+  return isSynced(existing) ? existing : refuse(incoming, 'is device-bound in the vault');
+}
+
+function isSameKey(a: Credential, b: Credential): boolean {
+  return a.rpId === b.rpId && openssl.equal(a.privateKey, b.privateKey);
 }
 
 type SyncedCredential = Credential & { readonly kind: 'synced' };
