@@ -25,6 +25,8 @@ export interface Config {
   /** Absolute. */
   readonly vaultDirectory: string;
   readonly passphraseFile: string | undefined;
+  /** A file whose content opens a slot of the vault. */
+  readonly keyFile: string | undefined;
   /** `auto`, `uhid`, `socket:PATH` or `tcp:HOST:PORT`; at least one. */
   readonly transports: readonly string[];
   readonly consent: ConsentMode;
@@ -43,6 +45,7 @@ export interface Config {
 export interface Settings {
   readonly vault?: string | undefined;
   readonly passphraseFile?: string | undefined;
+  readonly keyFile?: string | undefined;
   readonly transport?: readonly string[] | undefined;
   readonly consent?: string | undefined;
   readonly logLevel?: string | undefined;
@@ -69,6 +72,7 @@ export function loadConfig(flags: Settings, surroundings: Surroundings = here): 
   return Object.freeze({
     vaultDirectory: resolve(pick('vault') ?? join(dataDirectory(surroundings), 'vault')),
     passphraseFile: pick('passphraseFile'),
+    keyFile: pick('keyFile'),
     transports: pick('transport') ?? ['auto'],
     consent: oneOf('consent', consentModes, pick('consent') ?? 'ask'),
     logLevel: oneOf('log level', logLevels, pick('logLevel') ?? 'info'),
@@ -86,10 +90,11 @@ export function credentialKindOf(text: string | undefined): CredentialKind | und
 }
 
 /** An empty flag is a script's unset variable: `reset --vault ""` must not mean the vault of every day. */
-function refuseEmpty({ vault, passphraseFile, consent, logLevel }: Settings): void {
+function refuseEmpty({ vault, passphraseFile, keyFile, consent, logLevel }: Settings): void {
   for (const [flag, value] of Object.entries({
     vault,
     'passphrase-file': passphraseFile,
+    'key-file': keyFile,
     consent,
     'log-level': logLevel,
   })) {
@@ -116,6 +121,7 @@ function fromEnvironment(env: Surroundings['env']): Settings {
   return {
     vault: env['PASSFOB_VAULT'],
     passphraseFile: env['PASSFOB_PASSPHRASE_FILE'],
+    keyFile: env['PASSFOB_KEY_FILE'],
     transport: transport?.length ? transport : undefined,
     consent: env['PASSFOB_CONSENT'],
     logLevel: env['PASSFOB_LOG_LEVEL'],
@@ -154,6 +160,7 @@ const text: FileKey = { fits: isText, expected: 'a text that is not empty' };
 const fileKeys = {
   vault: text,
   passphraseFile: text,
+  keyFile: text,
   transport: { fits: (value) => isTexts(value) && value.length > 0, expected: 'an array of texts' },
   consent: text,
   logLevel: text,
@@ -200,7 +207,8 @@ function isRelyingPartySettings(value: unknown): boolean {
   return credentialKinds.some((kind) => kind === value['credentialKind']);
 }
 
-function oneOf<T extends string>(name: string, allowed: readonly T[], value: string): T {
+/** The one of `allowed` that `value` names. @throws UserError */
+export function oneOf<T extends string>(name: string, allowed: readonly T[], value: string): T {
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined) {
     throw new UserError(`unknown ${name} "${value}"`, `one of: ${allowed.join(', ')}`, exitCode.usage);

@@ -61,7 +61,8 @@ const deviceField = {
   deviceIdentifier: 16,
   credentialStoreState: 17,
   credentialKind: 18,
-  restoredIdKeys: 19,
+  credentialCount: 19,
+  restoredIdKeys: 20,
 } as const;
 
 const counterField = { reserved: 1 } as const;
@@ -122,8 +123,11 @@ export function decodeCredential(record: Uint8Array): Credential {
   });
 }
 
-/** @param previous the record that this one replaces; its unknown members are kept. */
-export function encodeDevice(device: DeviceState, previous?: Uint8Array): Uint8Array {
+/**
+ * @param credentialCount how many credential records the vault has.
+ * @param previous the record that this one replaces; its unknown members are kept.
+ */
+export function encodeDevice(device: DeviceState, credentialCount: number, previous?: Uint8Array): Uint8Array {
   return encodeMembers(deviceField, previous, [
     [deviceField.credentialIdKey, device.credentialIdKey],
     [deviceField.pinSalt, device.pin?.salt],
@@ -143,6 +147,7 @@ export function encodeDevice(device: DeviceState, previous?: Uint8Array): Uint8A
     [deviceField.deviceIdentifier, device.deviceIdentifier],
     [deviceField.credentialStoreState, device.credentialStoreState],
     [deviceField.credentialKind, kinds.indexOf(device.credentialKind)],
+    [deviceField.credentialCount, credentialCount],
     [deviceField.restoredIdKeys, device.restoredIdKeys.length > 0 ? device.restoredIdKeys : undefined],
   ]);
 }
@@ -168,6 +173,11 @@ export function decodeDevice(record: Uint8Array): DeviceState {
     credentialStoreState: members.required(deviceField.credentialStoreState, bytes),
     credentialKind: known(kinds[members.required(deviceField.credentialKind, unsigned)]),
   }));
+}
+
+/** Of a device record; format 1 has none. */
+export function decodeCredentialCount(record: Uint8Array): number {
+  return readMembers(record, (members) => members.optional(deviceField.credentialCount, unsigned) ?? 0);
 }
 
 function readPin(members: MapReader): PinState | null {

@@ -5,6 +5,11 @@ export type VaultErrorCode =
   | 'not-found'
   | 'exists'
   | 'wrong-passphrase'
+  | 'wrong-phrase'
+  | 'wrong-key'
+  | 'no-slot'
+  | 'last-slot'
+  | 'rekeyed'
   | 'foreign'
   | 'corrupt'
   | 'newer-format'
@@ -19,6 +24,11 @@ const hints: Readonly<Record<VaultErrorCode, string>> = {
   'not-found': 'make a vault with `passfob vault init`, or name its folder with --vault',
   exists: 'open the vault that is there, or name another folder with --vault',
   'wrong-passphrase': 'try again; upper and lower case matter',
+  'wrong-phrase': 'compare each word with what you wrote down',
+  'wrong-key': '`passfob vault slots list` shows what opens the vault',
+  'no-slot': '`passfob vault slots list` shows the slots and their ids',
+  'last-slot': 'add another way in before you remove the last one',
+  rekeyed: 'lock the vault and unlock it again',
   foreign: 'name the folder of a passfob vault with --vault; nothing was changed',
   corrupt: 'nothing was changed; keep a copy of the folder and restore a backup',
   'newer-format': 'update passfob; nothing was changed',

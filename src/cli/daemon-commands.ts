@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import type { UserGate } from '../../ctap/env.ts';
-import { openVault, vaultExists } from '../../store/vault.ts';
+import { vaultExists } from '../../store/vault.ts';
 import { type Config, type ConsentMode, loadConfig, type Settings } from '../config.ts';
 import { approveAlways, declineAlways, ScriptedGate, verifyAlways } from '../consent/automatic.ts';
 import { createTerminalGate } from '../consent/terminal.ts';
@@ -16,9 +16,9 @@ import { createLog } from '../log.ts';
 import { untilStopped } from '../process-end.ts';
 import { keepMemorySmall } from '../small-memory.ts';
 import { createTransports } from '../transports.ts';
+import { unlockVault } from '../unlock/unlock-vault.ts';
 import { confirm, requireVault, runningDaemon, vaultOptions, withKey } from './key-session.ts';
 import { printFields, printJson } from './output.ts';
-import { readPassphrase } from './passphrase.ts';
 
 export function addDaemonCommands(program: Command): void {
   vaultOptions(program.command('run').description('be a security key until stopped (SIGTERM, Ctrl-C)'))
@@ -62,7 +62,7 @@ async function run(flags: Settings & { verify?: boolean }): Promise<void> {
     log.warn('consent is "always": every program that can open the device can use every credential, unseen');
   }
   const setup = await keySetupOf(config);
-  const vault = await openVault(vaultDirectory, { passphrase: await readPassphrase(config.passphraseFile) });
+  const vault = await unlockVault(vaultDirectory, config);
   const end = untilStopped();
   const daemon = await startDaemon({
     vault,

@@ -1,7 +1,7 @@
 // A command's way to the key it names: through the daemon that serves the vault, or by opening the vault itself.
 
 import type { Command } from 'commander';
-import { openVault, vaultExists } from '../../store/vault.ts';
+import { type OpenVault, openVault, vaultExists } from '../../store/vault.ts';
 import { type Config, loadConfig, type Settings } from '../config.ts';
 import { declineAlways } from '../consent/automatic.ts';
 import { controlSocketPath } from '../control/address.ts';
@@ -12,6 +12,7 @@ import { createDevice } from '../daemon.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { keySetupOf } from '../key-setup.ts';
 import { createLog } from '../log.ts';
+import { unlockVault } from '../unlock/unlock-vault.ts';
 import { askLine } from './ask.ts';
 import { readPassphrase } from './passphrase.ts';
 
@@ -19,7 +20,8 @@ import { readPassphrase } from './passphrase.ts';
 export function vaultOptions(command: Command): Command {
   return command
     .option('--vault <dir>', 'the vault (PASSFOB_VAULT; otherwise $XDG_DATA_HOME/passfob/vault)')
-    .option('--passphrase-file <file>', 'read the passphrase from the first line of FILE (PASSFOB_PASSPHRASE_FILE)');
+    .option('--passphrase-file <file>', 'read the passphrase from the first line of FILE (PASSFOB_PASSPHRASE_FILE)')
+    .option('--key-file <file>', 'open the vault with the key in FILE (PASSFOB_KEY_FILE)');
 }
 
 /** Runs `use` on the key, and closes what was opened for it. */
@@ -44,7 +46,7 @@ export async function withPassphrase<T>(
   const isRunning = (await daemon.status()) !== undefined;
   if (!isRunning) requireVault(config.vaultDirectory);
   const passphrase = await readPassphrase(config.passphraseFile, 'Passphrase of the vault: ');
-  const key = isRunning ? daemon : await openLocally(config, passphrase);
+  const key = isRunning ? daemon : await openLocally(config, () => openVault(config.vaultDirectory, { passphrase }));
   try {
     return await use(key, passphrase);
   } finally {
@@ -52,16 +54,18 @@ export async function withPassphrase<T>(
   }
 }
 
-async function openLocally(config: Config, known?: string): Promise<KeyOperations> {
+async function openLocally(
+  config: Config,
+  open: () => Promise<OpenVault> = () => unlockVault(config.vaultDirectory, config),
+): Promise<KeyOperations> {
   requireVault(config.vaultDirectory);
-  const passphrase = known ?? (await readPassphrase(config.passphraseFile));
   const setup = await keySetupOf(config);
-  const vault = await openVault(config.vaultDirectory, { passphrase });
+  const vault = await open();
   const log = createLog('warn', (line) => console.error(line));
   return new LocalOperations(vault, createDevice(vault, declineAlways, log, undefined, setup).device);
 }
 
-/** Asked before the passphrase is. @throws UserError */
+/** Asked before any way in is tried. @throws UserError */
 export function requireVault(directory: string): void {
   if (vaultExists(directory)) return;
   throw new UserError(`there is no vault in ${directory}`, 'make one with `passfob vault init`', exitCode.vault);

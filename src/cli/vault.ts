@@ -1,14 +1,16 @@
-// passfob vault init.
+// passfob vault init, and the other commands about the vault itself.
 
 import type { Command } from 'commander';
 import type { CredentialKind } from '../../ctap/env.ts';
-import { createVault, vaultExists } from '../../store/vault.ts';
+import { createVault, newRecoveryPhrase, vaultExists } from '../../store/vault.ts';
 import { credentialKindOf, loadConfig, type Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { addVaultCheck } from './backup.ts';
 import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
+import { addRekeyCommand } from './vault-rekey.ts';
+import { addRecoveryPhrase, addSlotCommands } from './vault-slots.ts';
 
 export function addVaultCommands(program: Command): void {
   const noun = program.command('vault').description('make the vault that keeps the credentials');
@@ -17,9 +19,12 @@ export function addVaultCommands(program: Command): void {
       '--credentials <kind>',
       'what sites are told of new credentials: device-bound or synced (default: device-bound)',
     )
+    .option('--recovery-phrase', 'also make a recovery phrase, and print it')
     .option('--json', 'print JSON')
     .action(init);
   addVaultCheck(noun);
+  addSlotCommands(noun);
+  addRekeyCommand(noun);
 }
 
 /** Said when the vault is made: it decides what relying parties believe for as long as a credential lives. */
@@ -30,7 +35,9 @@ const meaning: Readonly<Record<CredentialKind, string>> = {
     'Its credentials are synced: sites learn that copies may exist, see no counter, and `passfob backup` keeps them.',
 };
 
-async function init(flags: Settings & { credentials?: string; json?: boolean }): Promise<void> {
+async function init(
+  flags: Settings & { credentials?: string; recoveryPhrase?: boolean; json?: boolean },
+): Promise<void> {
   const credentialKind = credentialKindOf(flags.credentials) ?? 'device-bound';
   const { vaultDirectory, passphraseFile } = loadConfig(flags);
   if (vaultExists(vaultDirectory)) {
@@ -42,9 +49,18 @@ async function init(flags: Settings & { credentials?: string; json?: boolean }):
   }
   const passphrase = await readNewPassphrase(passphraseFile);
   const vault = await createVault(vaultDirectory, { passphrase }, { credentialKind });
-  await vault.close();
-  if (flags.json) return printJson({ vault: vaultDirectory, credentialKind });
-  console.log(`made the vault ${vaultDirectory}`);
-  console.log(meaning[credentialKind]);
-  console.log('Without its passphrase nobody can open it, you neither: keep the passphrase in a safe place.');
+  try {
+    if (flags.json) {
+      const recoveryPhrase = flags.recoveryPhrase ? await newRecoveryPhrase() : undefined;
+      if (recoveryPhrase) await vault.addSlot({ recoveryPhrase });
+      return printJson({ vault: vaultDirectory, credentialKind, ...(recoveryPhrase && { recoveryPhrase }) });
+    }
+    console.log(`made the vault ${vaultDirectory}`);
+    console.log(meaning[credentialKind]);
+    if (flags.recoveryPhrase) return await addRecoveryPhrase(vault, {});
+    console.log('Without its passphrase nobody can open it, you neither: keep the passphrase in a safe place,');
+    console.log('or make 24 words for paper, which open it, too: `passfob vault slots add recovery-phrase`');
+  } finally {
+    await vault.close();
+  }
 }

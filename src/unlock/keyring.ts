@@ -1,0 +1,38 @@
+// The desktop's keyring (Secret Service): it keeps the secret of a slot and gives it back while its user is logged in.
+
+import type { AsyncEntry } from '@napi-rs/keyring';
+import { VaultError } from '../../store/vault.ts';
+
+/** What keeps secrets of slots, by slot id; a fake in tests. */
+export interface Keyring {
+  get(slotId: string): Promise<Uint8Array | undefined>;
+  set(slotId: string, secret: Uint8Array): Promise<void>;
+  delete(slotId: string): Promise<void>;
+}
+
+/** The keyring of this session. Its calls throw VaultError `no-access` where no Secret Service answers. */
+export const desktopKeyring: Keyring = {
+  get: (slotId) =>
+    withEntry(slotId, async (entry) => {
+      const secret = await entry.getSecret();
+      return secret === null ? undefined : Uint8Array.from(secret);
+    }),
+  set: (slotId, secret) => withEntry(slotId, (entry) => entry.setSecret(secret)),
+  delete: (slotId) =>
+    withEntry(slotId, async (entry) => {
+      await entry.deleteCredential();
+    }),
+};
+
+async function withEntry<T>(slotId: string, use: (entry: AsyncEntry) => Promise<T>): Promise<T> {
+  try {
+    const keyring = await import('@napi-rs/keyring');
+    // Not the kernel's keyring, which forgets everything when the machine is switched off.
+    return await use(new keyring.AsyncEntry('passfob', `vault slot ${slotId}`, { linux: { store: 'secret-service' } }));
+  } catch (cause) {
+    throw new VaultError('no-access', "the desktop's keyring does not answer", {
+      cause,
+      hint: 'it needs a Secret Service, such as GNOME Keyring or KeePassXC, and a session bus',
+    });
+  }
+}
