@@ -10,6 +10,7 @@ import { addDaemonCommands } from './daemon-commands.ts';
 import { addDemoCommand } from './demo.ts';
 import { addInfoCommand } from './info.ts';
 import { addConfigCommands } from './key-config.ts';
+import { addKeysCommand } from './keys.ts';
 import { addMetadataCommand } from './metadata.ts';
 import { addPinCommands } from './pin.ts';
 import { addRunCommand } from './run.ts';
@@ -29,6 +30,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addVaultCommands(program);
   addRunCommand(program);
   addDaemonCommands(program);
+  addKeysCommand(program);
   addInfoCommand(program);
   addCredentialCommands(program);
   addPinCommands(program);
