@@ -2,70 +2,50 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectSocket } from '../../../hid/host/connect-socket.ts';
 import { CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
 import { Home } from '../../support/program.ts';
 
 let home: Home;
-beforeEach(() => {
+beforeAll(() => {
   home = new Home();
 });
-afterEach(() => home.remove());
+afterEach(() => home.stopDaemons());
+afterAll(() => home.remove());
 
 const socketOf = (name: string) => join(home.directory, `${name}.sock`);
 
-function configure(keys: Record<string, object>, more: object = {}): void {
+/** Made from the place of the vault. */
+const serial = expect.stringMatching(/^PF[0-9A-F]{8}$/);
+
+function configure(keys: Record<string, object>): void {
   const folder = join(home.directory, '.config', 'passfob');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...more, keys }));
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ keys }));
 }
 
+test('the key without a name is listed where there is no other', async () => {
+  expect(await home.json('keys')).toMatchObject([{ name: null, vault: home.vault, exists: false, pid: null }]);
+});
+
+test('a key that nobody configured is refused, with a way to configure it', async () => {
+  const { code, stderr } = await home.run('status', '--key', 'work');
+  expect(code).toBe(2);
+  expect(stderr).toContain('there is no key "work"');
+  expect(stderr).toContain('hint: name keys there: {"keys": {"work": {}}}');
+});
+
+test('watching is for all keys of the machine', async () => {
+  expect(await home.run('keys', '--watch')).toMatchObject({ code: 2, stderr: expect.stringContaining('--all') });
+});
+
 describe('two keys of the configuration file', () => {
-  beforeEach(() => {
+  beforeAll(() => {
     configure({
       work: { transport: [`socket:${socketOf('work')}`], serialNumber: 'W-1', consent: 'never' },
       home: { transport: [`socket:${socketOf('home')}`], consent: 'never' },
     });
-  });
-
-  const makeVaults = () => Promise.all(['work', 'home'].map((key) => home.run('vault', 'init', '--key', key)));
-
-  test('run in one process, each on its own transports with its own vault, and are listed', async () => {
-    await makeVaults();
-    const daemon = await home.startKeys('--all-keys');
-    expect(daemon.readyLine).toBe(`ready: work on socket:${socketOf('work')}; home on socket:${socketOf('home')}`);
-    for (const key of ['work', 'home']) {
-      const connection = await connectSocket({ kind: 'unix', path: socketOf(key) });
-      expect(await (await CtapHidClient.connect(connection)).ping(Uint8Array.of(7))).toEqual(Uint8Array.of(7));
-      await connection.close();
-      expect(await home.json('status', '--key', key)).toMatchObject({
-        pid: daemon.child.pid,
-        vault: join(home.directory, 'data', 'passfob', 'keys', key),
-      });
-    }
-    expect(await home.json('keys')).toMatchObject([
-      { name: 'work', exists: true, pid: daemon.child.pid, serialNumber: 'W-1', credentials: 0, problem: null },
-      { name: 'home', pid: daemon.child.pid, serialNumber: expect.stringMatching(/^PF[0-9A-F]{8}$/) },
-    ]);
-    expect(await daemon.stop()).toEqual({ code: 0, signal: null });
-    expect(await home.json('status', '--key', 'work')).toMatchObject({ running: false });
-  });
-
-  test('one that fails stops the start, is named, and leaves nothing of the other', async () => {
-    await makeVaults();
-    writeFileSync(socketOf('home'), 'in the way');
-    const { code, stdout, stderr } = await home.run('run', '--key', 'work', '--key', 'home');
-    expect(stderr).toContain('error: key "home": ');
-    expect([code, stdout]).toEqual([7, '']);
-    expect(await home.json('status', '--key', 'work')).toMatchObject({ running: false });
-    await expect(connectSocket({ kind: 'unix', path: socketOf('work') })).rejects.toThrow('ENOENT');
-  });
-
-  test('a key that has no vault yet is refused before anything is opened', async () => {
-    const { code, stderr } = await home.run('run', '--all-keys');
-    expect(code).toBe(3);
-    expect(stderr).toContain('error: key "work": there is no vault in');
   });
 
   test('are listed for people with where they are', async () => {
@@ -74,29 +54,44 @@ describe('two keys of the configuration file', () => {
     expect(heading).toMatch(/^KEY +VAULT +PROCESS +TRANSPORTS +SERIAL +CREDENTIALS$/);
     expect(lines.map((line) => line.split(/ {2,}/))).toEqual([
       ['work', expect.stringMatching(/keys\/work \(not made yet\)$/), '-', `socket:${socketOf('work')}`, 'W-1', '-'],
-      [
-        'home',
-        expect.stringMatching(/keys\/home \(not made yet\)$/),
-        '-',
-        `socket:${socketOf('home')}`,
-        expect.any(String),
-        '-',
-      ],
+      ['home', expect.stringMatching(/keys\/home \(not made yet\)$/), '-', `socket:${socketOf('home')}`, serial, '-'],
     ]);
   });
-});
 
-test('the key without a name is listed where there is no other', async () => {
-  expect(await home.json('keys')).toMatchObject([{ name: null, vault: home.vault, exists: false, pid: null }]);
-});
+  test('do not run without their vaults', async () => {
+    const { code, stderr } = await home.run('run', '--all-keys');
+    expect(code).toBe(3);
+    expect(stderr).toContain('error: key "work": there is no vault in');
+  });
 
-test('watching is for all keys of the machine', async () => {
-  expect(await home.run('keys', '--watch')).toMatchObject({ code: 2, stderr: expect.stringContaining('--all') });
-});
+  describe('with their vaults', () => {
+    beforeAll(async () => {
+      await Promise.all(['work', 'home'].map((key) => home.run('vault', 'init', '--key', key)));
+    }, 30_000);
 
-test('a key that nobody configured is refused, with a way to configure it', async () => {
-  const { code, stderr } = await home.run('status', '--key', 'work');
-  expect(code).toBe(2);
-  expect(stderr).toContain('there is no key "work"');
-  expect(stderr).toContain('hint: name keys there: {"keys": {"work": {}}}');
+    test('run in one process, each on its own transports', async () => {
+      const daemon = await home.startKeys('--all-keys');
+      expect(daemon.readyLine).toBe(`ready: work on socket:${socketOf('work')}; home on socket:${socketOf('home')}`);
+      for (const key of ['work', 'home']) {
+        const connection = await connectSocket({ kind: 'unix', path: socketOf(key) });
+        expect(await (await CtapHidClient.connect(connection)).ping(Uint8Array.of(7))).toEqual(Uint8Array.of(7));
+        await connection.close();
+      }
+      const { pid } = daemon.child;
+      expect(await home.json('keys')).toMatchObject([
+        { name: 'work', exists: true, pid, serialNumber: 'W-1', credentials: 0, problem: null },
+        { name: 'home', exists: true, pid, serialNumber: serial, credentials: 0, problem: null },
+      ]);
+      expect(await daemon.stop()).toEqual({ code: 0, signal: null });
+    });
+
+    test('if one fails, the start ends with its name, and leaves nothing of the other', async () => {
+      writeFileSync(socketOf('home'), 'in the way');
+      const { code, stdout, stderr } = await home.run('run', '--key', 'work', '--key', 'home');
+      expect(stderr).toContain('error: key "home": ');
+      expect([code, stdout]).toEqual([7, '']);
+      expect(await home.json('keys')).toMatchObject([{ pid: null }, { pid: null }]);
+      await expect(connectSocket({ kind: 'unix', path: socketOf('work') })).rejects.toThrow('ENOENT');
+    });
+  });
 });
