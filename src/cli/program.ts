@@ -13,6 +13,7 @@ import { addExchangeCommands } from './exchange.ts';
 import { addInfoCommand } from './info.ts';
 import { addConfigCommands } from './key-config.ts';
 import { addLockCommands } from './lock.ts';
+import { addKeysCommand } from './keys.ts';
 import { addMetadataCommand } from './metadata.ts';
 import { addPinCommands } from './pin.ts';
 import { addRunCommand } from './run.ts';
@@ -33,6 +34,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addRunCommand(program);
   addDaemonCommands(program);
   addLockCommands(program);
+  addKeysCommand(program);
   addInfoCommand(program);
   addCredentialCommands(program);
   addBackupCommands(program);
