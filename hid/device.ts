@@ -72,6 +72,7 @@ export class CtapHidDevice {
           if (this.#isOpen) this.#perform(this.#machine.receive(report, performance.now()));
         },
         (error) => this.#transportFailed(error),
+        () => this.#forget(),
       );
     } catch (error) {
       this.#unplug();
@@ -162,6 +163,11 @@ export class CtapHidDevice {
 
   #unplug(): void {
     this.#isOpen = false;
+    this.#forget();
+  }
+
+  /** Nobody is left who waits for an answer. */
+  #forget(): void {
     this.#machine.forget();
     this.#watchDeadline();
     this.#abort();

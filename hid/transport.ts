@@ -10,8 +10,9 @@ export interface HidTransport {
   /**
    * Resolves when a host can see the device. `onReport` then gets every report of every host: exactly 64 bytes,
    * no report id, owned by the receiver. `onError` is called at most once, if the transport dies by itself.
+   * `onDetach` is for a cable with one host: that host has let go of the device, which stays open for the next one.
    */
-  open(onReport: (report: Uint8Array) => void, onError: (error: Error) => void): Promise<void>;
+  open(onReport: (report: Uint8Array) => void, onError: (error: Error) => void, onDetach?: () => void): Promise<void>;
   /** Sends one report of 64 bytes to every host. The bytes may be reused once the call has returned. */
   send(report: Uint8Array): Promise<void>;
   /** Resolves when no host sees the device any more. Safe to call twice, and without `open`. */

@@ -15,10 +15,16 @@ class Cable implements HidTransport {
   sendError: Error | undefined;
   onReport: (report: Uint8Array) => void = () => expect.fail('the device is not open');
   onError: (error: Error) => void = () => expect.fail('the device is not open');
+  onDetach: () => void = () => expect.fail('the device is not open');
 
-  async open(onReport: (report: Uint8Array) => void, onError: (error: Error) => void): Promise<void> {
+  async open(
+    onReport: (report: Uint8Array) => void,
+    onError: (error: Error) => void,
+    onDetach: () => void,
+  ): Promise<void> {
     this.onReport = onReport;
     this.onError = onError;
+    this.onDetach = onDetach;
   }
 
   async send(report: Uint8Array): Promise<void> {
@@ -403,6 +409,23 @@ describe('closing', () => {
     await device.close();
     await vi.advanceTimersByTimeAsync(1000);
     expect(cable.take()).toEqual([]);
+  });
+});
+
+describe('a host that lets go of the device', () => {
+  it('leaves nothing under way: its request is aborted, its channels are forgotten, the next host is served', async () => {
+    const { cable, desk, send, newChannel } = await plugIn();
+    const channel = newChannel();
+    send(channel, Command.CBOR, [1]);
+    cable.onDetach();
+    expect(desk.latest.context.signal.aborted).toBe(true);
+    await desk.latest.answer([0x2d]);
+    expect(cable.take()).toEqual([]);
+    expect(send(channel, Command.PING)).toEqual([failed(channel, ErrorCode.INVALID_CHANNEL)]);
+    const next = newChannel();
+    send(next, Command.CBOR, [4]);
+    await desk.latest.answer([0]);
+    expect(cable.take()).toEqual([message(next, Command.CBOR, [0])]);
   });
 });
 
