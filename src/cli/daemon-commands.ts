@@ -15,14 +15,19 @@ import { keySetupOf } from '../key-setup.ts';
 import { createLog } from '../log.ts';
 import { untilStopped } from '../process-end.ts';
 import { keepMemorySmall } from '../small-memory.ts';
-import { createTransports } from '../transports.ts';
+import { createTransports, type TransportOptions } from '../transports.ts';
 import { confirm, requireVault, runningDaemon, vaultOptions, withKey } from './key-session.ts';
 import { printFields, printJson } from './output.ts';
 import { readPassphrase } from './passphrase.ts';
 
 export function addDaemonCommands(program: Command): void {
   vaultOptions(program.command('run').description('be a security key until stopped (SIGTERM, Ctrl-C)'))
-    .option('--transport <how...>', 'auto, uhid, socket:PATH or tcp:HOST:PORT; repeatable (default: auto)')
+    .option(
+      '--transport <how...>',
+      'auto, uhid, usbip[:HOST:PORT], socket:PATH or tcp:HOST:PORT; repeatable (default: auto)',
+    )
+    .option('--attach', 'with usbip: plug the key into this machine as well (Linux, vhci-hcd)')
+    .option('--allow-remote', 'with usbip: listen also where other machines can connect, and use the key')
     .option('--consent <mode>', 'ask, always, never or scripted (default: ask)')
     .option('--verify', 'approvals also count as user verification; with --consent always or scripted, for tests')
     .option('--profile <profile>', 'how much the key shows of what it can do: compatible or full (default: compatible)')
@@ -41,7 +46,7 @@ export function addDaemonCommands(program: Command): void {
     .action(reset);
 }
 
-async function run(flags: Settings & { verify?: boolean }): Promise<void> {
+async function run(flags: Settings & TransportOptions & { verify?: boolean }): Promise<void> {
   keepMemorySmall();
   const config = loadConfig(flags);
   const { vaultDirectory } = config;
@@ -56,10 +61,13 @@ async function run(flags: Settings & { verify?: boolean }): Promise<void> {
     );
   }
   const gate = createGate(config, flags.verify ?? false);
-  const transports = createTransports(config.transports, vaultDirectory);
+  const transports = createTransports(config.transports, vaultDirectory, flags);
   const log = createLog(config.logLevel, (line) => console.error(line));
   if (config.consent === 'always') {
     log.warn('consent is "always": every program that can open the device can use every credential, unseen');
+  }
+  if (flags.allowRemote) {
+    log.warn('other machines may connect: whoever reaches the USB/IP port can use the key');
   }
   const setup = await keySetupOf(config);
   const vault = await openVault(vaultDirectory, { passphrase: await readPassphrase(config.passphraseFile) });

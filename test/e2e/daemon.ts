@@ -14,7 +14,20 @@ import { makeVault, program, type Vault } from './vault.ts';
 /** Where logs go, for test/e2e/run to print them if a test fails. */
 const logFolder = process.env['OUT'] ?? tmpdir();
 
+/** Every way to be a device that this machine's programs see, and what `passfob run` is told for it. */
+const runArguments = {
+  uhid: ['--transport', 'uhid'],
+  usbip: ['--transport', 'usbip', '--attach'],
+} as const satisfies Record<string, readonly string[]>;
+
+export type Transport = keyof typeof runArguments;
+
+/** For `describe.each('over %s')`; `npm run test:e2e -- -t 'over usbip'` takes one of them. */
+export const transports = Object.keys(runArguments) as Transport[];
+
 export interface DaemonOptions {
+  /** Left out: `uhid`. */
+  readonly transport?: Transport;
   /** `scripted` starts with the touch withheld. Left out: `always`. */
   readonly consent?: 'always' | 'scripted';
   /** Whether a touch also verifies the person. */
@@ -32,6 +45,7 @@ export interface Daemon extends Vault {
   readonly control: ControlClient;
   /** The key as the kernel sees it now. */
   node(): Promise<HidrawNode>;
+  readonly pid: number;
   /** Waits for a line of the daemon's output that comes after the last one waited for. */
   printed(line: RegExp): Promise<void>;
   /** Sends a signal and resolves to how the daemon ended. */
@@ -42,13 +56,14 @@ export interface Daemon extends Vault {
 
 /** Starts a daemon. Resolves when programs on this machine can use the key. */
 export async function startDaemon({
+  transport = 'uhid',
   consent = 'always',
   verify = false,
   vault,
   env,
 }: DaemonOptions = {}): Promise<Daemon> {
   const usedVault = vault ?? (await makeVault());
-  const args = [program, 'run', '--transport', 'uhid', '--consent', consent, '--log-level', 'debug'];
+  const args = [program, 'run', ...runArguments[transport], '--consent', consent, '--log-level', 'debug'];
   if (verify) args.push('--verify');
   const child = spawn(process.execPath, args, {
     env: { ...usedVault.env, ...env },
@@ -66,6 +81,7 @@ export async function startDaemon({
     ...usedVault,
     control: new ControlClient(controlSocketOf(usedVault)),
     node: hidrawNode,
+    pid: child.pid ?? Number.NaN,
     printed: (line) => output.next(line),
     end,
     async stop() {
