@@ -72,6 +72,12 @@ export const configurationDescriptor: Uint8Array = configuration([
   ...endpoint(fidoUsbDevice.endpointOut),
 ]);
 
+/** Hosts show a device as manufacturer and product: what stands in the one is not said again in the other. */
+export function usbProductName({ productName }: DeviceIdentity): string {
+  const repeated = `${fidoUsbDevice.manufacturer} `;
+  return productName.startsWith(repeated) ? productName.slice(repeated.length) : productName;
+}
+
 /** The string of an index, or the list of languages for index 0; undefined if there is none. USB 2.0 §9.6.7. */
 export function stringDescriptor(index: number, identity: DeviceIdentity): Uint8Array | undefined {
   switch (index) {
@@ -80,7 +86,7 @@ export function stringDescriptor(index: number, identity: DeviceIdentity): Uint8
     case StringIndex.MANUFACTURER:
       return text(fidoUsbDevice.manufacturer);
     case StringIndex.PRODUCT:
-      return text(identity.productName);
+      return text(usbProductName(identity));
     case StringIndex.SERIAL_NUMBER:
       return text(identity.serialNumber);
     default:

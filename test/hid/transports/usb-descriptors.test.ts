@@ -39,3 +39,8 @@ it('has its strings in UTF-16, in English', () => {
   expect(hex(stringDescriptor(3, identity))).toBe(`0803${Buffer.from('PF1', 'utf16le').toString('hex')}`);
   expect(stringDescriptor(4, identity)).toBeUndefined();
 });
+
+it('does not say the manufacturer again in the product', () => {
+  const own = { ...identity, productName: 'passfob FIDO2 key' };
+  expect(hex(stringDescriptor(2, own))).toBe(`1403${Buffer.from('FIDO2 key', 'utf16le').toString('hex')}`);
+});
