@@ -87,6 +87,8 @@ export class UsbIpTransport implements HidTransport {
     this.#attachment = undefined;
     this.#server?.close();
     this.#server = undefined;
+    this.#host = undefined;
+    this.#pacer.stop();
     for (const peer of this.#peers) peer.drop();
   }
 
