@@ -26,8 +26,8 @@ export type Transport = keyof typeof runArguments;
 export const transports = Object.keys(runArguments) as Transport[];
 
 export interface DaemonOptions {
-  /** Left out: `uhid`. */
-  readonly transport?: Transport;
+  /** Or what `passfob run` is told instead. Left out: `uhid`. */
+  readonly transport?: Transport | readonly string[];
   /** `scripted` starts with the touch withheld. Left out: `always`. */
   readonly consent?: 'always' | 'scripted';
   /** Whether a touch also verifies the person. */
@@ -47,7 +47,7 @@ export interface Daemon extends Vault {
   node(): Promise<HidrawNode>;
   readonly pid: number;
   /** Waits for a line of the daemon's output that comes after the last one waited for. */
-  printed(line: RegExp): Promise<void>;
+  printed(line: RegExp): Promise<string>;
   /** Sends a signal and resolves to how the daemon ended. */
   end(signal: NodeJS.Signals): Promise<ProcessEnd>;
   /** Ends the daemon in order, unless it has ended; expects it to take its device along. */
@@ -63,7 +63,8 @@ export async function startDaemon({
   env,
 }: DaemonOptions = {}): Promise<Daemon> {
   const usedVault = vault ?? (await makeVault());
-  const args = [program, 'run', ...runArguments[transport], '--consent', consent, '--log-level', 'debug'];
+  const how = typeof transport === 'string' ? runArguments[transport] : transport;
+  const args = [program, 'run', ...how, '--consent', consent, '--log-level', 'debug'];
   if (verify) args.push('--verify');
   const child = spawn(process.execPath, args, {
     env: { ...usedVault.env, ...env },
@@ -122,13 +123,11 @@ class Output {
     });
   }
 
-  async next(pattern: RegExp): Promise<void> {
+  async next(pattern: RegExp): Promise<string> {
     for (;;) {
       const found = this.#unseen.findIndex((line) => pattern.test(line));
-      if (found >= 0) {
-        this.#unseen.splice(0, found + 1);
-        return;
-      }
+      const [line] = this.#unseen.splice(0, found + 1).slice(-1);
+      if (line !== undefined) return line;
       if (this.#hasEnded) throw new Error(`the daemon ended before it printed ${pattern}:\n${this.#unseen.join('\n')}`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

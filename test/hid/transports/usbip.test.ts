@@ -3,7 +3,6 @@
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { HostConnection } from '../../../hid/host/host-connection.ts';
 import { UsbIpTransport } from '../../../hid/transports/usbip.ts';
 import {
   deviceListRequest,
@@ -13,6 +12,7 @@ import {
   UsbIpClient,
   unlinkCommand,
 } from '../../support/usbip-client.ts';
+import { UsbIpMachine } from '../../support/usbip-machine.ts';
 import { describeTransport, inbox, report } from './contract.ts';
 
 const identity = {
@@ -28,68 +28,16 @@ const neverFails = (error: Error) => expect.fail(error.message);
 
 describe('UsbIpTransport', () => {
   /** The machine that has imported the device last: its programs share it, as through hidraw. */
-  let machine: Machine | undefined;
+  let machine: UsbIpMachine | undefined;
 
   describeTransport({
     create: () => new UsbIpTransport(anyPort, identity),
     connect: async (transport) => {
-      if (!(await machine?.has(transport))) machine = await Machine.plugIn(transport);
+      if (!(await machine?.has(transport.address))) machine = await UsbIpMachine.plugIn(transport.address);
       return machine?.program() ?? expect.fail('there is no machine');
     },
   });
 });
-
-/** A host that reads all the time, on behalf of any number of programs. */
-class Machine {
-  readonly client: UsbIpClient;
-  readonly #listeners = new Set<(report: Uint8Array) => void>();
-
-  private constructor(client: UsbIpClient) {
-    this.client = client;
-    for (let i = 0; i < 2; i++) void this.#read();
-  }
-
-  static async plugIn(transport: UsbIpTransport): Promise<Machine> {
-    const client = await UsbIpClient.connect(transport.address);
-    expect(await client.import()).toMatchObject({ status: 0 });
-    return new Machine(client);
-  }
-
-  /** Whether it has imported the device, and has it still. */
-  has(transport: UsbIpTransport): Promise<boolean> {
-    if (this.client.socket.remotePort !== transport.address.port) return Promise.resolve(false);
-    return this.client.control(statusRequest).then(
-      () => true,
-      () => false,
-    );
-  }
-
-  program(): HostConnection {
-    const listeners: ((report: Uint8Array) => void)[] = [];
-    return {
-      send: async (bytes) => {
-        const { status, actualLength } = await this.client.submit(1, 'out', { data: Buffer.from(bytes) }).done;
-        expect([status, actualLength]).toEqual([0, 64]);
-      },
-      onReport: (listener) => {
-        listeners.push(listener);
-        this.#listeners.add(listener);
-      },
-      onClose: (listener) => void this.client.closed.then(() => listener()),
-      close: async () => {
-        for (const listener of listeners) this.#listeners.delete(listener);
-      },
-    };
-  }
-
-  async #read(): Promise<void> {
-    for (;;) {
-      const urb = await this.client.submit(1, 'in', { length: 64 }).done.catch(() => undefined);
-      if (urb === undefined) return;
-      for (const listener of this.#listeners) listener(Uint8Array.from(urb.data));
-    }
-  }
-}
 
 const opened: UsbIpTransport[] = [];
 const clients: { close(): Promise<void> }[] = [];
