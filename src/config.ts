@@ -25,7 +25,7 @@ export interface Config {
   /** Absolute. */
   readonly vaultDirectory: string;
   readonly passphraseFile: string | undefined;
-  /** `auto`, `uhid`, `usbip[:HOST:PORT]`, `socket:PATH` or `tcp:HOST:PORT`; at least one. */
+  /** `auto`, `uhid`, `gadget[:UDC]`, `usbip[:HOST:PORT]`, `socket:PATH` or `tcp:HOST:PORT`; at least one. */
   readonly transports: readonly string[];
   readonly consent: ConsentMode;
   readonly logLevel: LogLevel;

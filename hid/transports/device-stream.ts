@@ -4,13 +4,12 @@
 // and a process with such a thread cannot end; node:net and node:tty refuse files of this type. What does fit is the
 // class behind pipes and Unix sockets: it takes any file that the kernel can poll. It has no public name.
 
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 interface PipeHandle {
-  /** Zero, or a system error as a negative number. */
-  open(fd: number): number | undefined;
+  open(fd: number): void;
 }
 interface PipeBinding {
   readonly Pipe: new (type: number) => PipeHandle;
@@ -26,12 +25,13 @@ type Internals = { binding(name: 'pipe_wrap'): PipeBinding };
 export function openDeviceStream(path: string): Duplex {
   const { Pipe, constants: pipe } = (process as unknown as Internals).binding('pipe_wrap');
   const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
-  const handle = new Pipe(pipe.SOCKET);
-  const status = handle.open(fd) ?? 0;
-  if (status !== 0) {
+  // Node would not refuse a file that cannot be polled, but abort.
+  if (fstatSync(fd).isFile()) {
     closeSync(fd);
-    throw new Error(`cannot poll ${path}: system error ${-status}`);
+    throw new Error(`expected a device at ${path}, got a plain file`);
   }
+  const handle = new Pipe(pipe.SOCKET);
+  handle.open(fd);
   const options = { handle, readable: true, writable: true, allowHalfOpen: true };
   return new Socket(options as SocketConstructorOpts);
 }

@@ -8,6 +8,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { type DeviceIdentity, type HidTransport, reportSize } from '../transport.ts';
 import { TransportError } from '../transport-error.ts';
+import { formatTransport, type GadgetAddress } from './address.ts';
 import { openDeviceStream } from './device-stream.ts';
 import { errorCode } from './unix-socket.ts';
 import { failure, UsbGadgetTree } from './usb-gadget-tree.ts';
@@ -38,7 +39,7 @@ interface Session {
 
 export class UsbGadgetTransport implements HidTransport {
   readonly name: string;
-  readonly #wanted: string | undefined;
+  readonly #address: GadgetAddress;
   readonly #tree: UsbGadgetTree;
   readonly #system: GadgetSystem;
   #session: Session | undefined;
@@ -48,10 +49,9 @@ export class UsbGadgetTransport implements HidTransport {
   readonly #queue: Uint8Array[] = [];
   #patience: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param controller as listed in /sys/class/udc; left out: the first that is free */
-  constructor(identity: DeviceIdentity, controller?: string, system: GadgetSystem = thisSystem) {
-    this.name = controller === undefined ? 'gadget' : `gadget:${controller}`;
-    this.#wanted = controller;
+  constructor(address: GadgetAddress, identity: DeviceIdentity, system: GadgetSystem = thisSystem) {
+    this.name = formatTransport(address);
+    this.#address = address;
     this.#tree = system.tree(`passfob-${identity.serialNumber}`, identity);
     this.#system = system;
   }
@@ -63,7 +63,7 @@ export class UsbGadgetTransport implements HidTransport {
     onDetach: () => void = () => undefined,
   ): Promise<void> {
     this.#tree.remove(); // what a process that was killed has left
-    const controller = this.#tree.chooseController(this.#wanted);
+    const controller = this.#tree.chooseController(this.#address.controller);
     this.#tree.create();
     try {
       this.#session = { controller, onReport, onError, onDetach };
