@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type DeviceIdentity, fidoReportDescriptor, reportSize } from '../transport.ts';
 import { TransportError } from '../transport-error.ts';
 import { errorCode } from './unix-socket.ts';
-import { fidoUsbDevice } from './usb-descriptors.ts';
+import { fidoUsbDevice, usbProductName } from './usb-descriptors.ts';
 
 /** The part of node:fs that is used; tests put a kernel of their own here. */
 export type GadgetFiles = Pick<
@@ -160,7 +160,7 @@ function attributes(identity: DeviceIdentity): [name: string, value: string | Ui
     ['idProduct', hex16(identity.productId)],
     ['bcdDevice', hex16(identity.deviceVersion)],
     [`${strings}/manufacturer`, fidoUsbDevice.manufacturer],
-    [`${strings}/product`, identity.productName],
+    [`${strings}/product`, usbProductName(identity)],
     [`${strings}/serialnumber`, identity.serialNumber],
     [`${hidFunction}/subclass`, '0'],
     [`${hidFunction}/protocol`, '0'],

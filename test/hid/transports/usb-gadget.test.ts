@@ -66,7 +66,7 @@ describe('the gadget in configfs', () => {
       idProduct: '0x0001',
       bcdDevice: '0x0123',
       'strings/0x409/manufacturer': 'passfob',
-      'strings/0x409/product': 'passfob test',
+      'strings/0x409/product': 'test',
       'strings/0x409/serialnumber': 'PF0123',
       'functions/hid.usb0/dev': '245:0\n',
       'functions/hid.usb0/subclass': '0',
