@@ -6,6 +6,7 @@ import type { DeviceIdentity, HidTransport } from '../hid/transport.ts';
 import { isLoopback, parseTransport, type TransportAddress, type UsbIpAddress } from '../hid/transports/address.ts';
 import { SocketTransport } from '../hid/transports/socket.ts';
 import { UhidTransport } from '../hid/transports/uhid.ts';
+import { UsbGadgetTransport } from '../hid/transports/usb-gadget.ts';
 import { UsbIpTransport } from '../hid/transports/usbip.ts';
 import { type Config, runtimeDirectory } from './config.ts';
 import { vaultTag } from './control/address.ts';
@@ -72,6 +73,7 @@ function automatic(vaultDirectory: string): string {
 function createTransport(word: string, identity: DeviceIdentity, options: TransportOptions): HidTransport {
   const address = readAddress(word);
   if (address.kind === 'uhid') return new UhidTransport(identity);
+  if (address.kind === 'gadget') return new UsbGadgetTransport(address, identity);
   if (address.kind === 'usbip') return createUsbIp(address, identity, options);
   if (address.kind === 'unix' && dirname(address.path) === runtimeDirectory())
     ensurePrivateDirectory(runtimeDirectory());

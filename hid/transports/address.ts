@@ -1,5 +1,5 @@
-// How transports are written down: `uhid`, `usbip:HOST:PORT`, `socket:PATH`, `tcp:HOST:PORT`. One grammar for both ends
-// of the cable.
+// How transports are written down: `uhid`, `gadget:UDC`, `usbip:HOST:PORT`, `socket:PATH`, `tcp:HOST:PORT`. One grammar
+// for both ends of the cable.
 
 import { isIP, isIPv4 } from 'node:net';
 
@@ -15,7 +15,13 @@ export interface UsbIpAddress {
   readonly port: number;
 }
 
-export type TransportAddress = { readonly kind: 'uhid' } | UsbIpAddress | SocketAddress;
+/** `controller` as in /sys/class/udc; left out: whichever is free. */
+export interface GadgetAddress {
+  readonly kind: 'gadget';
+  readonly controller?: string;
+}
+
+export type TransportAddress = { readonly kind: 'uhid' } | GadgetAddress | UsbIpAddress | SocketAddress;
 
 /** The port that is registered for USB/IP. */
 const usbIpPort = 3240;
@@ -23,12 +29,15 @@ const usbIpPort = 3240;
 /** Reads a transport's address; an IPv6 host stands in brackets. @throws RangeError that says what was expected */
 export function parseTransport(text: string): TransportAddress {
   if (text === 'uhid') return { kind: 'uhid' };
+  if (text === 'gadget') return { kind: 'gadget' };
   if (text === 'usbip') return { kind: 'usbip', host: '127.0.0.1', port: usbIpPort };
-  const [, scheme, rest] = /^(socket|tcp|usbip):(.+)$/s.exec(text) ?? [];
+  const [, scheme, rest] = /^(gadget|socket|tcp|usbip):(.+)$/s.exec(text) ?? [];
   if (scheme === 'socket' && rest !== undefined) return { kind: 'unix', path: rest };
   if (scheme === 'tcp' && rest !== undefined) return parseTcp(rest);
+  if (scheme === 'gadget' && rest !== undefined) return parseGadget(rest);
   if (scheme === 'usbip' && rest !== undefined) return parseUsbIp(rest);
-  throw new RangeError(`expected uhid, usbip[:HOST:PORT], socket:PATH or tcp:HOST:PORT, got ${JSON.stringify(text)}`);
+  const known = 'uhid, gadget[:UDC], usbip[:HOST:PORT], socket:PATH or tcp:HOST:PORT';
+  throw new RangeError(`expected ${known}, got ${JSON.stringify(text)}`);
 }
 
 /** The inverse of `parseTransport`. */
@@ -36,6 +45,8 @@ export function formatTransport(address: TransportAddress): string {
   switch (address.kind) {
     case 'uhid':
       return 'uhid';
+    case 'gadget':
+      return address.controller === undefined ? 'gadget' : `gadget:${address.controller}`;
     case 'unix':
       return `socket:${address.path}`;
     case 'tcp':
@@ -47,6 +58,14 @@ export function formatTransport(address: TransportAddress): string {
 /** Whoever reaches the port can use the key, so no other machine may. `localhost` is not looked up anywhere. */
 export function isLoopback(host: string): boolean {
   return host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+function parseGadget(controller: string): GadgetAddress {
+  // It becomes part of a path.
+  if (!/^[^/]*[^/.][^/]*$/.test(controller)) {
+    throw new RangeError(`expected gadget:UDC with a name out of /sys/class/udc, got ${JSON.stringify(controller)}`);
+  }
+  return { kind: 'gadget', controller };
 }
 
 function parseTcp(text: string): SocketAddress {

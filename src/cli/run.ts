@@ -28,7 +28,7 @@ export function addRunCommand(program: Command): void {
   vaultsOptions(program.command('run').description('be a security key until stopped (SIGTERM, Ctrl-C)'))
     .option(
       '--transport <how...>',
-      'auto, uhid, usbip[:HOST:PORT], socket:PATH or tcp:HOST:PORT; repeatable (default: auto)',
+      'auto, uhid, gadget[:UDC], usbip[:HOST:PORT], socket:PATH or tcp:HOST:PORT; repeatable (default: auto)',
     )
     .option('--attach', 'with usbip: plug the key into this machine as well (Linux, vhci-hcd)')
     .option('--allow-remote', 'with usbip: listen also where other machines can connect, and use the key')

@@ -18,6 +18,7 @@ const logFolder = process.env['OUT'] ?? tmpdir();
 const runArguments = {
   uhid: ['--transport', 'uhid'],
   usbip: ['--transport', 'usbip', '--attach'],
+  gadget: ['--transport', 'gadget'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type Transport = keyof typeof runArguments;
