@@ -46,7 +46,7 @@ export function getInfo(call: Call): CborMap {
     [GetInfoResponse.maxCredBlobLength, policy.maxCredBlobLength],
     [GetInfoResponse.maxRPIDsForSetMinPINLength, policy.maxRPIDsForSetMinPINLength],
     [GetInfoResponse.preferredPlatformUvAttempts, gate.canVerify ? policy.preferredPlatformUvAttempts : undefined],
-    [GetInfoResponse.uvModality, gate.canVerify ? UserVerify.presenceInternal : undefined],
+    [GetInfoResponse.uvModality, gate.canVerify ? (gate.uvModality ?? UserVerify.presenceInternal) : undefined],
     [GetInfoResponse.remainingDiscoverableCredentials, Math.max(remaining, 0)],
     // `none` goes without saying.
     [GetInfoResponse.attestationFormats, attestationFormats(policy, environment).filter((name) => name !== 'none')],

@@ -8,7 +8,7 @@ const settled = new Error('the question is settled');
 /** Passes questions on to `gate`; answers `timed-out` after `timeoutMs` and `cancelled` once the request's signal aborts. */
 export function withDeadline(gate: UserGate, timeoutMs: number): UserGate {
   return {
-    canVerify: gate.canVerify,
+    ...gate,
     ask: (prompt, signal) =>
       new Promise<Answer>((resolve, reject) => {
         const withdraw = new AbortController();
