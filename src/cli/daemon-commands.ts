@@ -27,6 +27,7 @@ export function addDaemonCommands(program: Command): void {
     .option('--verify', 'approvals also count as user verification; with --consent always or scripted, for tests')
     .option('--profile <profile>', 'how much the key shows of what it can do: compatible or full (default: compatible)')
     .option('--attestation <kind>', 'how it attests registrations: self, certificate or none (default: self)')
+    .option('--reset-window <when>', 'when programs may ask for a reset: power-up or always (default: power-up)')
     .option('--log-level <level>', 'silent, error, warn, info or debug (default: info)')
     .action(run);
   vaultOptions(program.command('status').description('say whether a daemon serves the vault, and how'))
