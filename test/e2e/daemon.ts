@@ -19,6 +19,8 @@ export interface DaemonOptions {
   readonly consent?: 'always' | 'scripted';
   /** Whether a touch also verifies the person. */
   readonly verify?: boolean;
+  /** More options of `passfob run`. */
+  readonly options?: readonly string[];
   /** Left out: a new one. */
   readonly vault?: Vault;
   /** Added to the daemon's environment. */
@@ -44,11 +46,12 @@ export interface Daemon extends Vault {
 export async function startDaemon({
   consent = 'always',
   verify = false,
+  options = [],
   vault,
   env,
 }: DaemonOptions = {}): Promise<Daemon> {
   const usedVault = vault ?? (await makeVault());
-  const args = [program, 'run', '--transport', 'uhid', '--consent', consent, '--log-level', 'debug'];
+  const args = [program, 'run', '--transport', 'uhid', '--consent', consent, '--log-level', 'debug', ...options];
   if (verify) args.push('--verify');
   const child = spawn(process.execPath, args, {
     env: { ...usedVault.env, ...env },
