@@ -1,4 +1,5 @@
-// Two projects: `unit` needs nothing but Node; `e2e` needs the emulated kernel and real clients (see test/e2e/).
+// Three projects: `unit` needs nothing but Node; `proof` as well, and lasts minutes; `e2e` needs the emulated kernel and
+// real clients (see test/e2e/).
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -16,6 +17,14 @@ export default defineConfig({
           exclude: ['test/e2e/**'],
           globalSetup: ['test/support/build.ts'],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'proof',
+          include: ['test/proof/**/*.proof.ts'],
+          globalSetup: ['test/support/build.ts'],
+          testTimeout: 600_000,
         },
       },
       {

@@ -19,7 +19,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { open, type RootDatabase } from 'lmdb';
+import { ABORT, open, type RootDatabase } from 'lmdb';
+import { CommitOrder } from './commit-order.ts';
 import { checkAllPages, checkMetaPages } from './pages.ts';
 import { translateErrors, VaultError } from './vault-error.ts';
 
@@ -27,6 +28,7 @@ export interface Database {
   readonly lmdb: RootDatabase<Buffer, Uint8Array>;
   /** Descriptor of the data file, for making room in it. */
   readonly file: number;
+  readonly order: CommitOrder;
 }
 
 const dataFile = 'data.mdb';
@@ -97,8 +99,9 @@ export function openDatabase(directory: string): { database: Database; fullyChec
 }
 
 export async function closeDatabase(database: Database): Promise<void> {
-  closeSync(database.file);
   await database.lmdb.close();
+  closeSync(database.file);
+  database.order.close();
 }
 
 /**
@@ -107,12 +110,25 @@ export async function closeDatabase(database: Database): Promise<void> {
  * @throws what `change` throws; VaultError `full`, `read-only`, `io` if it cannot be committed.
  */
 export function transact<T>(database: Database, changes: number, change: () => T): T {
-  return translateErrors(() =>
-    database.lmdb.transactionSync(() => {
-      makeRoom(database, changes);
-      return change();
-    }),
-  );
+  return inTransaction(database, () => {
+    makeRoom(database, changes);
+    return change();
+  });
+}
+
+/** Begins anew until the transaction stands on the last commit; see `CommitOrder`. */
+function inTransaction<T>({ lmdb, order }: Database, change: () => T): T {
+  return translateErrors(() => {
+    for (;;) {
+      let result: { readonly value: T } | undefined;
+      lmdb.transactionSync(() => {
+        if (!order.mend()) return ABORT;
+        result = { value: change() };
+        return undefined;
+      });
+      if (result) return result.value;
+    }
+  });
 }
 
 /**
@@ -154,7 +170,7 @@ function probeRoom(folder: string): void {
 function openLmdb(directory: string): Database {
   return translateErrors(() => {
     // LMDB would make its files readable to the group; what is there already keeps its mode.
-    for (const file of [dataFile, lockFile]) closeSync(openSync(join(directory, file), 'a', 0o600));
+    for (const file of [dataFile, lockFile]) createFile(join(directory, file));
     const lmdb = open<Buffer, Uint8Array>({
       path: directory,
       noSubdir: false,
@@ -163,8 +179,23 @@ function openLmdb(directory: string): Database {
       overlappingSync: false,
       mapSize: mapBytes,
     });
-    return { lmdb, file: openSync(join(directory, dataFile), 'r+') };
+    const file = openSync(join(directory, dataFile), 'r+');
+    const { pageSize } = lmdb.getStats() as { pageSize: number };
+    const order = new CommitOrder(join(directory, lockFile), file, pageSize);
+    const database = { lmdb, file, order };
+    // Before anybody reads what this opening may have made old.
+    inTransaction(database, () => undefined);
+    return database;
   });
+}
+
+/** Does not open a file that is there: see `CommitOrder` for what closing it would do. */
+function createFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }
 
 /** Our own folder and files are for their owner only, whatever they were copied from. */
