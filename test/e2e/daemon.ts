@@ -19,6 +19,8 @@ export interface DaemonOptions {
   readonly consent?: 'always' | 'scripted';
   /** Whether a touch also verifies the person. */
   readonly verify?: boolean;
+  /** Starts with the vault locked. */
+  readonly locked?: boolean;
   /** Left out: a new one. */
   readonly vault?: Vault;
   /** Added to the daemon's environment. */
@@ -44,12 +46,14 @@ export interface Daemon extends Vault {
 export async function startDaemon({
   consent = 'always',
   verify = false,
+  locked = false,
   vault,
   env,
 }: DaemonOptions = {}): Promise<Daemon> {
   const usedVault = vault ?? (await makeVault());
   const args = [program, 'run', '--transport', 'uhid', '--consent', consent, '--log-level', 'debug'];
   if (verify) args.push('--verify');
+  if (locked) args.push('--locked');
   const child = spawn(process.execPath, args, {
     env: { ...usedVault.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
