@@ -50,6 +50,7 @@ async function init(
   }
   const passphrase = await readNewPassphrase(passphraseFile);
   const vault = await createVault(vaultDirectory, { passphrase }, { credentialKind });
+  keepPublicState(vault);
   try {
     if (flags.json) {
       const recoveryPhrase = flags.recoveryPhrase ? await newRecoveryPhrase() : undefined;
@@ -62,7 +63,6 @@ async function init(
     console.log('Without its passphrase nobody can open it, you neither: keep the passphrase in a safe place,');
     console.log('or make 24 words for paper, which open it, too: `passfob vault slots add recovery-phrase`');
   } finally {
-    keepPublicState(vault);
     await vault.close();
   }
 }

@@ -32,6 +32,8 @@ export class Home {
   readonly runtime = join(this.directory, 'run');
   readonly passphraseFile = join(this.directory, 'passphrase');
   readonly keySocket = join(this.directory, 'key.sock');
+  /** Added to the environment of every program that is run from now on. */
+  readonly env: Record<string, string> = {};
   readonly #daemons: Daemon[] = [];
 
   constructor() {
@@ -104,6 +106,7 @@ export class Home {
       XDG_DATA_HOME: join(this.directory, 'data'),
       XDG_RUNTIME_DIR: this.runtime,
       PASSFOB_PASSPHRASE_FILE: this.passphraseFile,
+      ...this.env,
     };
     return spawn(process.execPath, [entrance, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   }

@@ -137,3 +137,78 @@ describe('several keys on one terminal', () => {
     expect(questions()).toBe(2);
   });
 });
+
+describe('words on the terminal', () => {
+  const ask = (words: string[], signal: AbortSignal = never) => {
+    const { terminal, keys, state } = fakeTerminal();
+    const answer = openTerminal(terminal).askWords('Passphrase', signal);
+    const typed = (async () => {
+      for (const data of words) {
+        while (!state.screen.endsWith('Passphrase: ')) await new Promise(setImmediate);
+        keys.emit('data', Buffer.from(data, 'latin1'));
+      }
+    })();
+    return { answer: typed.then(() => answer), state };
+  };
+
+  test.each([
+    ['in one piece', ['secret\r'], 'secret'],
+    ['key by key', [...'secret', '\n'], 'secret'],
+    ['with a key taken back', ['secrx\u007fet\r'], 'secret'],
+    ['begun anew', ['wrong\u0015secret\r'], 'secret'],
+    ['with an arrow key in between', ['sec', '\u001b[D', 'ret\r'], 'secret'],
+    ['beyond ASCII, a character in two pieces', ['\u00c3', '\u00a4\r'], 'ä'],
+    ['none', ['\r'], undefined],
+    ['none, by Escape', ['sec', '\u001b'], undefined],
+    ['none, by Ctrl-D', ['\u0004'], undefined],
+  ])('are taken %s', async (_, typed, words) => {
+    const { answer, state } = ask(typed);
+    expect(await answer).toBe(words);
+    expect(state.screen).toBe('\u0007\nPassphrase: \n');
+    expect(state.raw).toBe(false);
+  });
+
+  test('are no longer waited for once the question is withdrawn', async () => {
+    const withdraw = new AbortController();
+    const { answer, state } = ask([], withdraw.signal);
+    while (!state.screen.endsWith('Passphrase: ')) await new Promise(setImmediate);
+    withdraw.abort();
+    expect(await answer).toBeUndefined();
+    expect(state.screen).toContain('(withdrawn)');
+  });
+});
+
+describe('a terminal gate that verifies', () => {
+  const verify: Prompt = { ...signIn, verify: true };
+  const gateOn = (fake: ReturnType<typeof fakeTerminal>) =>
+    openTerminal(fake.terminal).gate(undefined, async (words) => words === 'right');
+  async function answer(typed: string, prompt = verify) {
+    const fake = fakeTerminal();
+    const answered = gateOn(fake).ask(prompt, never);
+    while (!/: $|\[y\/n\] $/.test(fake.state.screen)) await new Promise(setImmediate);
+    fake.keys.emit('data', Buffer.from(typed));
+    return answered;
+  }
+
+  test('says that it can, and one without a check does not', () => {
+    expect(gateOn(fakeTerminal()).canVerify).toBe(true);
+    expect(openTerminal(fakeTerminal().terminal).gate().canVerify).toBe(false);
+  });
+
+  test('takes the words for the approval of the owner', async () => {
+    expect(await answer('right\r')).toEqual({ kind: 'approved', verified: true });
+  });
+
+  test('takes other words for somebody else, which costs a try', async () => {
+    expect(await answer('wrong\r')).toEqual({ kind: 'approved', verified: false });
+  });
+
+  test('takes no words for a refusal', async () => {
+    expect(await answer('\r')).toEqual({ kind: 'declined' });
+  });
+
+  test('does not take a single key for a verification, nor ask for words where none is wanted', async () => {
+    expect(await answer('y\r')).toEqual({ kind: 'approved', verified: false });
+    expect(await answer('y', signIn)).toEqual({ kind: 'approved', verified: false });
+  });
+});

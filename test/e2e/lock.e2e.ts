@@ -1,0 +1,87 @@
+// Real clients on a key whose vault is locked: they wait for the person, and programs that give up leave nothing behind.
+
+import { afterEach, beforeAll, expect, test } from 'vitest';
+import { start } from './command.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
+import {
+  credentialRequest,
+  type MadeCredential,
+  makeCredential,
+  startAssertion,
+  verifyAssertion,
+  verifyCredential,
+} from './libfido2.ts';
+import { makeVault, type Vault } from './vault.ts';
+
+const waitsForVault = /a program needs the vault, which is locked/;
+
+let vault: Vault;
+let credential: MadeCredential;
+let daemon: Daemon | undefined;
+
+beforeAll(async () => {
+  vault = await makeVault();
+  daemon = await startDaemon({ vault });
+  credential = await makeCredential((await daemon.node()).path, 'example.com', 'ada', '-r');
+  await daemon.stop();
+});
+afterEach(() => daemon?.stop());
+
+async function run(options: DaemonOptions = {}): Promise<Daemon> {
+  daemon = await startDaemon({ vault, ...options });
+  return daemon;
+}
+
+test('fido2-assert waits on a locked key until `passfob unlock`, and gets what verifies', async () => {
+  const key = await run({ options: ['--locked'] });
+  expect(JSON.parse(await key.passfob('status', '--json'))).toMatchObject({ options: ['--locked'] });
+  const assertion = startAssertion((await key.node()).path, 'example.com', undefined);
+  await key.printed(waitsForVault);
+  expect(assertion.process.exitCode).toBeNull();
+
+  await key.passfob('unlock');
+  const { code, stdout } = await assertion.finished;
+  expect(code).toBe(0);
+  await verifyAssertion(stdout, await verifyCredential(credential, vault.folder));
+});
+
+test('a key that was locked while it ran is the same key once it is unlocked', async () => {
+  const key = await run();
+  const { path } = await key.node();
+  await key.passfob('lock');
+  const assertion = startAssertion(path, 'example.com', credential.id);
+  await key.printed(waitsForVault);
+  await key.passfob('unlock');
+  const { stdout } = await assertion.finished;
+  await verifyAssertion(stdout, await verifyCredential(credential, vault.folder));
+});
+
+test('a program that is killed while it waits for the vault leaves nothing behind', async () => {
+  const key = await run({ options: ['--locked'] });
+  const { path } = await key.node();
+  const killed = startAssertion(path, 'example.com', undefined);
+  await key.printed(waitsForVault);
+  killed.process.kill('SIGKILL');
+  await killed.finished;
+
+  const next = startAssertion(path, 'example.com', undefined);
+  await key.printed(waitsForVault);
+  await key.passfob('unlock');
+  const { code, stdout } = await next.finished;
+  expect(code).toBe(0);
+  await verifyAssertion(stdout, await verifyCredential(credential, vault.folder));
+});
+
+test('a touch that a killed program waited for is asked for no longer, without a replug', async () => {
+  const key = await run({ consent: 'scripted' });
+  const { path } = await key.node();
+  const killed = start('fido2-cred', ['-M', '-r', path], { input: credentialRequest('left.example', 'nobody') });
+  await key.printed(/waiting for a touch: register/);
+  killed.process.kill('SIGKILL');
+  await key.printed(/register with left\.example.*: cancelled/);
+  await key.control.setConsent('always');
+  await makeCredential(path, 'right.example', 'ada', '-r');
+  const rpIds = (await key.control.list()).credentials.map(({ rpId }) => rpId);
+  expect(rpIds).toContain('right.example');
+  expect(rpIds).not.toContain('left.example');
+});
