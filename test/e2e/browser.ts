@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { DecodedRegistration, DecodedSignIn } from '../../src/demo/decoded.ts';
 import { type RelyingParty, startRelyingParty } from '../../src/demo/relying-party.ts';
 import { type Daemon, startDaemon, type Transport } from './daemon.ts';
+import { type Choices, ceremonies } from './page.ts';
 
 /** A page in a browser. Playwright's and Puppeteer's both are one. */
 export interface Tab {
@@ -18,14 +19,6 @@ export interface Browser {
   /** It says in a dialog of its own that the key is registered already; until that is closed, the page waits. */
   readonly tellsPersonFirst: boolean;
   close(): Promise<unknown>;
-}
-
-/** The choices of src/demo/ceremonies.ts; there the defaults are. */
-interface Choices {
-  readonly userName: string;
-  readonly residentKey: 'required' | 'discouraged';
-  readonly attestation: 'none' | 'direct';
-  readonly userVerification?: 'discouraged';
 }
 
 const ours = 'f09a41a5-2352-4e64-8438-a09860401cfb';
@@ -152,26 +145,3 @@ function testTransport(name: string, transport: Transport, launched: () => Brows
     });
   });
 }
-
-/** The page's side, as a website would write it. */
-const ceremonies = `
-  globalThis.abort = new AbortController();
-  globalThis.outcome = undefined;
-  globalThis.ask = async (path, body) => {
-    const headers = { 'content-type': 'application/json' };
-    const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
-    const answer = await response.json();
-    if (!response.ok) throw new Error(path + ': ' + answer.error.message);
-    return answer;
-  };
-  globalThis.register = async (choices, signal) => {
-    const json = await ask('/register/options', choices);
-    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(json);
-    return ask('/register/verify', (await navigator.credentials.create({ publicKey, signal })).toJSON());
-  };
-  globalThis.signIn = async (choices) => {
-    const json = await ask('/sign-in/options', choices);
-    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(json);
-    return ask('/sign-in/verify', (await navigator.credentials.get({ publicKey })).toJSON());
-  };
-`;
