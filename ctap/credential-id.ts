@@ -1,16 +1,19 @@
 // Credential ids. A discoverable credential has a random one. A non-discoverable credential is sealed into its own id,
 // so that it needs no storage, and only this device can open it, for the relying party it was made for:
 //   version (1) ‖ salt (24) ‖ AES-256-GCM of a CBOR map (…) ‖ tag (16)
-// under HMAC-SHA-256(credentialIdKey, label ‖ salt), a key that is used once and so may have a nonce of zeros.
+// under HMAC-SHA-256(sealing key, label ‖ salt), a key that is used once and so may have a nonce of zeros. The version
+// tells the credential's kind, and each kind has a sealing key of its own: the one for synced credentials may leave in
+// a backup, and opens no others.
 
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { boolean, bytes, type CborValue, decodeCbor, encodeCbor, integer, map } from './cbor.ts';
-import type { CredentialSource, CredProtect, CredRandom, Crypto, Vault } from './env.ts';
+import type { CredentialKind, CredentialSource, CredProtect, CredRandom, Crypto, Vault } from './env.ts';
 
-const version = 0x01;
+const versionOf = { 'device-bound': 0x01, synced: 0x02 } as const satisfies Record<CredentialKind, number>;
 const saltLength = 24;
 const tagLength = 16;
 const label = utf8ToBytes('passfob credential id v1');
+const syncedLabel = utf8ToBytes('passfob synced credential ids v1');
 const nonce = new Uint8Array(12);
 const credRandomLabel = {
   withUV: utf8ToBytes('passfob hmac-secret with UV v1'),
@@ -23,10 +26,8 @@ const Sealed = {
   privateKey: 2,
   /** Absent: 1. */
   credProtect: 3,
-  /** Absent: device-bound. */
-  isSynced: 4,
   /** Absent: false. */
-  thirdPartyPayment: 5,
+  thirdPartyPayment: 4,
 } as const;
 
 /** What is sealed; the rest of a CredentialSource follows from it, the public key too: ids stay short that way. */
@@ -45,13 +46,19 @@ export function sealCredentialId(crypto: Crypto, credentialIdKey: Uint8Array, so
       [Sealed.algorithm, source.algorithm],
       [Sealed.privateKey, source.privateKey],
       [Sealed.credProtect, source.credProtect === 1 ? undefined : source.credProtect],
-      [Sealed.isSynced, source.kind === 'synced' ? true : undefined],
       [Sealed.thirdPartyPayment, source.thirdPartyPayment ? true : undefined],
     ]),
   );
-  const key = keyOf(crypto, credentialIdKey, salt);
-  const sealed = crypto.sealAesGcm(key, nonce, plaintext, associatedData(source.rpIdHash));
+  const sealingKey = source.kind === 'synced' ? syncedIdKey(crypto, credentialIdKey) : credentialIdKey;
+  const version = versionOf[source.kind];
+  const key = keyOf(crypto, sealingKey, salt);
+  const sealed = crypto.sealAesGcm(key, nonce, plaintext, associatedData(version, source.rpIdHash));
   return concatBytes(Uint8Array.of(version), salt, sealed);
+}
+
+/** What seals the ids of synced credentials, 32 bytes: all that a backup needs for them, and of no use for others. */
+export function syncedIdKey(crypto: Crypto, credentialIdKey: Uint8Array): Uint8Array {
+  return crypto.hmacSha256(credentialIdKey, syncedLabel);
 }
 
 /** The credential with this id at this relying party, be it in the vault or in the id itself; otherwise undefined. */
@@ -63,20 +70,56 @@ export function findCredential(
 ): CredentialSource | undefined {
   const stored = vault.credential(id);
   if (stored) return crypto.equal(stored.rpIdHash, rpIdHash) ? stored : undefined;
-  return openCredentialId(crypto, vault.device.credentialIdKey, rpIdHash, id);
+  const { credentialIdKey, restoredIdKeys } = vault.device;
+  return openCredentialId(crypto, credentialIdKey, rpIdHash, id, restoredIdKeys);
 }
 
-/** The inverse of `sealCredentialId`; undefined for any id that this device did not make for this relying party. */
+/**
+ * The inverse of `sealCredentialId`; undefined for any id that neither this device made for this relying party, nor,
+ * if it is a synced one, a device whose key is among `restoredIdKeys`.
+ */
 export function openCredentialId(
   crypto: Crypto,
   credentialIdKey: Uint8Array,
   rpIdHash: Uint8Array,
   id: Uint8Array,
+  restoredIdKeys: readonly Uint8Array[] = [],
 ): CredentialSource | undefined {
-  if (id[0] !== version || id.length <= 1 + saltLength + tagLength || id.length > 255) return undefined;
-  const key = keyOf(crypto, credentialIdKey, id.subarray(1, 1 + saltLength));
-  const plaintext = crypto.openAesGcm(key, nonce, id.subarray(1 + saltLength), associatedData(rpIdHash));
-  if (!plaintext) return undefined;
+  if (id.length <= 1 + saltLength + tagLength || id.length > 255) return undefined;
+  switch (id[0]) {
+    case versionOf['device-bound']:
+      return openWith(crypto, [credentialIdKey], 'device-bound', rpIdHash, id);
+    case versionOf.synced:
+      return openWith(crypto, [syncedIdKey(crypto, credentialIdKey), ...restoredIdKeys], 'synced', rpIdHash, id);
+    default:
+      return undefined;
+  }
+}
+
+function openWith(
+  crypto: Crypto,
+  sealingKeys: readonly Uint8Array[],
+  kind: CredentialKind,
+  rpIdHash: Uint8Array,
+  id: Uint8Array,
+): CredentialSource | undefined {
+  const salt = id.subarray(1, 1 + saltLength);
+  const sealed = id.subarray(1 + saltLength);
+  const associated = associatedData(versionOf[kind], rpIdHash);
+  for (const sealingKey of sealingKeys) {
+    const plaintext = crypto.openAesGcm(keyOf(crypto, sealingKey, salt), nonce, sealed, associated);
+    if (plaintext) return readSource(crypto, plaintext, kind, rpIdHash, id);
+  }
+  return undefined;
+}
+
+function readSource(
+  crypto: Crypto,
+  plaintext: Uint8Array,
+  kind: CredentialKind,
+  rpIdHash: Uint8Array,
+  id: Uint8Array,
+): CredentialSource {
   const members = map(decodeCbor(plaintext));
   const algorithm = members.required(Sealed.algorithm, integer);
   const privateKey = members.required(Sealed.privateKey, bytes);
@@ -93,7 +136,7 @@ export function openCredentialId(
       return sealedCredRandom(crypto, privateKey);
     },
     credProtect: readCredProtect(members.optional(Sealed.credProtect, integer)),
-    kind: members.optional(Sealed.isSynced, boolean) ? 'synced' : 'device-bound',
+    kind,
     thirdPartyPayment: members.optional(Sealed.thirdPartyPayment, boolean) ?? false,
   };
 }
@@ -114,10 +157,10 @@ function readCredProtect(level: number | undefined): CredProtect {
   return level === undefined ? 1 : level === 2 ? 2 : 3;
 }
 
-function keyOf(crypto: Crypto, credentialIdKey: Uint8Array, salt: Uint8Array): Uint8Array {
-  return crypto.hmacSha256(credentialIdKey, concatBytes(label, salt));
+function keyOf(crypto: Crypto, sealingKey: Uint8Array, salt: Uint8Array): Uint8Array {
+  return crypto.hmacSha256(sealingKey, concatBytes(label, salt));
 }
 
-function associatedData(rpIdHash: Uint8Array): Uint8Array {
+function associatedData(version: number, rpIdHash: Uint8Array): Uint8Array {
   return concatBytes(Uint8Array.of(version), rpIdHash);
 }

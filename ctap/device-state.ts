@@ -23,6 +23,7 @@ export function factoryDeviceState(
 ): DeviceState {
   return {
     credentialIdKey: randomBytes(32),
+    restoredIdKeys: [],
     pin: null,
     pinRetries: maxPinRetries,
     uvRetries: maxUvRetries,

@@ -74,6 +74,8 @@ export interface PinState {
 export interface DeviceState {
   /** Seals non-discoverable credentials into their ids; 32 bytes. A reset replaces it, which makes those ids void. */
   readonly credentialIdKey: Uint8Array;
+  /** What sealed the ids of synced credentials on other devices, 32 bytes each: they came with backups. */
+  readonly restoredIdKeys: readonly Uint8Array[];
   /** Null while no client PIN is set. */
   readonly pin: PinState | null;
   /** Wrong PINs that are left before only a reset helps. */

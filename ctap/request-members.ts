@@ -60,7 +60,7 @@ export function readName<Name extends string>(
 }
 
 /** The longest beginning of at most `maxBytes` bytes of UTF-8 that does not cut a code point. WebAuthn §6.4.1. */
-function truncate(name: string, maxBytes: number): string {
+export function truncate(name: string, maxBytes: number): string {
   let [length, end] = [0, 0];
   for (const character of name) {
     length += utf8ToBytes(character).length;

@@ -72,8 +72,8 @@ export class CtapHidDevice {
           if (this.#isOpen) this.#perform(this.#machine.receive(report, performance.now()));
         },
         (error) => this.#transportFailed(error),
-        // Nobody is left to read the answer.
-        () => this.#exchange?.cancel(),
+        // Nobody is left to read the answer, or to go on with a message.
+        () => this.#forget(),
       );
     } catch (error) {
       this.#unplug();
@@ -164,6 +164,11 @@ export class CtapHidDevice {
 
   #unplug(): void {
     this.#isOpen = false;
+    this.#forget();
+  }
+
+  /** Nobody is left who waits for an answer. */
+  #forget(): void {
     this.#machine.forget();
     this.#watchDeadline();
     this.#abort();

@@ -36,7 +36,7 @@ export interface Config {
   /** Minutes without use until the vault is locked; undefined: never. */
   readonly lockAfter: number | undefined;
   readonly lockOnScreenLock: boolean;
-  /** `auto`, `uhid`, `socket:PATH` or `tcp:HOST:PORT`; at least one. */
+  /** `auto`, `uhid`, `gadget[:UDC]`, `usbip[:HOST:PORT]`, `socket:PATH` or `tcp:HOST:PORT`; at least one. */
   readonly transports: readonly string[];
   readonly consent: ConsentMode;
   readonly logLevel: LogLevel;

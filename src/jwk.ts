@@ -57,6 +57,14 @@ export function keyPairOf({ kty, x = '', y = '', d = '', pub = '', priv = '' }: 
   }
 }
 
+/** The algorithm whose keys look like this one; undefined if there is none. */
+export function algorithmOf({ kty, crv, alg }: JsonWebKey): CoseAlgorithm | undefined {
+  for (const [algorithm, kind] of kinds) {
+    if (kind.kty === kty && (kind.kty === 'AKP' ? kind.alg === alg : kind.crv === crv)) return algorithm;
+  }
+  return undefined;
+}
+
 export function base64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }

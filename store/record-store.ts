@@ -388,8 +388,8 @@ function allWith(prefix: number, ...names: readonly Uint8Array[]): { start: Buff
   return { start, end: Buffer.concat([start, Buffer.alloc(2 * nameBytes + 1, 0xff)]) };
 }
 
-function lostRecord(name: string): VaultError {
-  return new VaultError('corrupt', `record ${name} is missing`);
+function lostRecord(record: string): VaultError {
+  return new VaultError('corrupt', `record ${record} is missing`, { record });
 }
 
 function concat(prefix: number, ...names: readonly Uint8Array[]): Buffer {

@@ -62,6 +62,7 @@ const deviceField = {
   credentialStoreState: 17,
   credentialKind: 18,
   credentialCount: 19,
+  restoredIdKeys: 20,
 } as const;
 
 const counterField = { reserved: 1 } as const;
@@ -147,6 +148,7 @@ export function encodeDevice(device: DeviceState, credentialCount: number, previ
     [deviceField.credentialStoreState, device.credentialStoreState],
     [deviceField.credentialKind, kinds.indexOf(device.credentialKind)],
     [deviceField.credentialCount, credentialCount],
+    [deviceField.restoredIdKeys, device.restoredIdKeys.length > 0 ? device.restoredIdKeys : undefined],
   ]);
 }
 
@@ -154,6 +156,7 @@ export function encodeDevice(device: DeviceState, credentialCount: number, previ
 export function decodeDevice(record: Uint8Array): DeviceState {
   return readMembers(record, (members) => ({
     credentialIdKey: members.required(deviceField.credentialIdKey, bytes),
+    restoredIdKeys: members.optional(deviceField.restoredIdKeys, arrayOf(bytes)) ?? [],
     pin: readPin(members),
     pinRetries: members.required(deviceField.pinRetries, unsigned),
     uvRetries: members.required(deviceField.uvRetries, unsigned),

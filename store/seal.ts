@@ -37,16 +37,20 @@ export function sealRecord(
  * @throws VaultError `newer-format` if another version sealed it; `corrupt` if a byte of it changed or it was moved.
  */
 export function openRecord(sealKey: Uint8Array, recordKey: Uint8Array, sealed: Uint8Array): Uint8Array {
-  const name = Buffer.from(recordKey).toString('hex');
-  if (sealed.length < 1 + nonceBytes + tagBytes) throw new VaultError('corrupt', `record ${name} is cut short`);
+  const record = Buffer.from(recordKey).toString('hex');
+  if (sealed.length < 1 + nonceBytes + tagBytes) {
+    throw new VaultError('corrupt', `record ${record} is cut short`, { record });
+  }
   if (sealed[0] !== sealVersion) {
-    throw new VaultError('newer-format', `record ${name} has version ${sealed[0]}, expected ${sealVersion}`);
+    throw new VaultError('newer-format', `record ${record} has version ${sealed[0]}, expected ${sealVersion}`, {
+      record,
+    });
   }
   const nonce = sealed.subarray(1, 1 + nonceBytes);
   try {
     return xchacha20poly1305(sealKey, nonce, associated(recordKey)).decrypt(sealed.subarray(1 + nonceBytes));
   } catch {
-    throw new VaultError('corrupt', `record ${name} is damaged`);
+    throw new VaultError('corrupt', `record ${record} is damaged`, { record });
   }
 }
 

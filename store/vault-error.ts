@@ -43,15 +43,18 @@ export class VaultError extends Error {
   override readonly name = 'VaultError';
   readonly code: VaultErrorCode;
   readonly hint: string;
+  /** The key of the one record that it is about, hexadecimal. */
+  readonly record: string | undefined;
 
   constructor(
     code: VaultErrorCode,
     message: string,
-    options: { readonly hint?: string; readonly cause?: unknown } = {},
+    options: { readonly hint?: string; readonly cause?: unknown; readonly record?: string } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint ?? hints[code];
+    this.record = options.record;
   }
 }
 

@@ -49,7 +49,7 @@ function byId(noun: Command, verb: string, description: string): Command {
 }
 
 /** No option has a capital letter, a digit or an underscore, and hardly an id has none. */
-function refuseOption(word: string): void {
+export function refuseOption(word: string): void {
   if (/^--[a-z-]*$/.test(word)) throw new UserError(`unknown option "${word}"`, 'see --help', exitCode.usage);
 }
 

@@ -1,8 +1,11 @@
-// A command's way to a key that it speaks CTAP with: ours, as for any command, or another by the path of its device.
+// A command's way to a key that it speaks CTAP with: ours, as for any command, or another by the path or serial number
+// of its device.
 
 import type { Command } from 'commander';
 import { CtapError } from '../../ctap/status.ts';
 import { CtapHidClient, CtapHidError } from '../../hid/host/ctaphid-client.ts';
+import { resolveDevice } from '../../hid/host/find-device.ts';
+import { openDevice } from '../../hid/host/open-device.ts';
 import type { Settings } from '../config.ts';
 import { UserError } from '../errors.ts';
 import { CtapClient } from '../platform/ctap-client.ts';
@@ -15,7 +18,10 @@ export interface KeyFlags extends Settings {
 
 /** The options that say which key, for commands that work with any. */
 export function keyOptions(command: Command): Command {
-  return vaultOptions(command).option('--device <path>', 'another key, by the path of its HID device (/dev/hidraw0)');
+  return vaultOptions(command).option(
+    '--device <path|serial>',
+    'another key, by its path (/dev/hidraw0) or serial number',
+  );
 }
 
 /** Runs `use` on the key, and closes what was opened for it. @throws UserError for what the key refuses */
@@ -33,10 +39,8 @@ export async function withCtap<T>(flags: KeyFlags, use: (ctap: CtapClient) => Pr
   }
 }
 
-async function onDevice<T>(path: string, use: (ctap: CtapClient) => Promise<T>): Promise<T> {
-  // Loaded only here: node-hid is for talking to other keys, never for being one.
-  const { openDevice } = await import('../../hid/host/open-device.ts');
-  const connection = await openDevice(path);
+async function onDevice<T>(pathOrSerial: string, use: (ctap: CtapClient) => Promise<T>): Promise<T> {
+  const connection = await openDevice(await resolveDevice(pathOrSerial));
   try {
     return await use(new CtapClient(await CtapHidClient.connect(connection)));
   } finally {

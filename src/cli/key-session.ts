@@ -1,7 +1,7 @@
 // A command's way to the key it names: through the daemon that serves the vault, or by opening the vault itself.
 
 import type { Command } from 'commander';
-import { vaultExists } from '../../store/vault.ts';
+import { type OpenVault, openVault, vaultExists } from '../../store/vault.ts';
 import { type Config, loadConfig, type Settings } from '../config.ts';
 import { declineAlways } from '../consent/automatic.ts';
 import { controlSocketPath } from '../control/address.ts';
@@ -15,6 +15,7 @@ import { LockableVault } from '../lock/lockable-vault.ts';
 import { createLog } from '../log.ts';
 import { unlockVault } from '../unlock/unlock-vault.ts';
 import { askLine } from './ask.ts';
+import { readPassphrase } from './passphrase.ts';
 
 /** The options that say which vault, for every command that works on one key. */
 export function vaultOptions(command: Command): Command {
@@ -49,10 +50,31 @@ export async function withKey<T>(flags: Settings, use: (key: KeyOperations, conf
   }
 }
 
-async function openLocally(config: Config): Promise<KeyOperations> {
+/** The same for what gives out private keys: with the vault's passphrase, which is asked for once. */
+export async function withPassphrase<T>(
+  flags: Settings,
+  use: (key: KeyOperations, passphrase: string) => Promise<T>,
+): Promise<T> {
+  const config = loadConfig(flags);
+  const daemon = new ControlClient(controlSocketPath(config.vaultDirectory));
+  const isRunning = (await daemon.status()) !== undefined;
+  if (!isRunning) requireVault(config.vaultDirectory);
+  const passphrase = await readPassphrase(config.passphraseFile, 'Passphrase of the vault: ');
+  const key = isRunning ? daemon : await openLocally(config, () => openVault(config.vaultDirectory, { passphrase }));
+  try {
+    return await use(key, passphrase);
+  } finally {
+    await key.close();
+  }
+}
+
+async function openLocally(
+  config: Config,
+  open: () => Promise<OpenVault> = () => unlockVault(config.vaultDirectory, config),
+): Promise<KeyOperations> {
   requireVault(config.vaultDirectory);
   const setup = await keySetupOf(config);
-  const vault = new LockableVault(config.vaultDirectory, await unlockVault(config.vaultDirectory, config));
+  const vault = new LockableVault(config.vaultDirectory, await open());
   const log = createLog('warn', (line) => console.error(line));
   return new LocalOperations(vault, createDevice(vault, declineAlways, log, undefined, setup).device);
 }

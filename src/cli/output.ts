@@ -6,10 +6,13 @@ export function printJson(value: unknown): void {
   console.log(formatJson(value));
 }
 
-/** The same value for every parser, and harmless for the terminal: JSON itself escapes only some control characters. */
-export function formatJson(value: unknown): string {
+/**
+ * The same value for every parser, and harmless for the terminal: JSON itself escapes only some control characters.
+ * @param indent spaces a level; 0: all on one line
+ */
+export function formatJson(value: unknown, indent = 2): string {
   const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(value, undefined, 2).replace(/[\x7f-\x9f\p{Cf}\u2028\u2029]/gu, (character) =>
+  return JSON.stringify(value, undefined, indent).replace(/[\x7f-\x9f\p{Cf}\u2028\u2029]/gu, (character) =>
     character.split('').map(escaped).join(''),
   );
 }

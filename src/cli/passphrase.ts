@@ -16,10 +16,10 @@ export async function readPassphrase(file: string | undefined, question = 'Passp
 }
 
 /** A new passphrase: from `file`, or asked for twice. @throws UserError */
-export async function readNewPassphrase(file: string | undefined): Promise<string> {
-  if (file !== undefined) return readSecretFile(file, passphraseKind);
-  const [passphrase = '', again] = await askSecrets(['New passphrase: ', 'Once more: '], passphraseKind);
-  if (passphrase === '') throw new UserError('the passphrase is empty', 'choose one that you can remember');
+export async function readNewPassphrase(file: string | undefined, kind = passphraseKind): Promise<string> {
+  if (file !== undefined) return readSecretFile(file, kind);
+  const [passphrase = '', again] = await askSecrets([`New ${kind.name}: `, 'Once more: '], kind);
+  if (passphrase === '') throw new UserError(`the ${kind.name} is empty`, 'choose one that you can remember');
   if (passphrase !== again) {
     throw new UserError('the two passphrases differ', 'nothing was made; try again');
   }

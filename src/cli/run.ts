@@ -20,13 +20,18 @@ import { LockableVault } from '../lock/lockable-vault.ts';
 import { createLog, type Log } from '../log.ts';
 import { type ProcessEnd, untilStopped } from '../process-end.ts';
 import { keepMemorySmall } from '../small-memory.ts';
-import { createTransports } from '../transports.ts';
+import { createTransports, type TransportOptions } from '../transports.ts';
 import { opensByItself, unlockVault } from '../unlock/unlock-vault.ts';
 import { requireVault, vaultsOptions } from './key-session.ts';
 
 export function addRunCommand(program: Command): void {
   vaultsOptions(program.command('run').description('be a security key until stopped (SIGTERM, Ctrl-C)'))
-    .option('--transport <how...>', 'auto, uhid, socket:PATH or tcp:HOST:PORT; repeatable (default: auto)')
+    .option(
+      '--transport <how...>',
+      'auto, uhid, gadget[:UDC], usbip[:HOST:PORT], socket:PATH or tcp:HOST:PORT; repeatable (default: auto)',
+    )
+    .option('--attach', 'with usbip: plug the key into this machine as well (Linux, vhci-hcd)')
+    .option('--allow-remote', 'with usbip: listen also where other machines can connect, and use the key')
     .option('--consent <mode>', 'ask, always, never or scripted (default: ask)')
     .option(
       '--verify',
@@ -57,17 +62,25 @@ interface ReadyKey extends Plan {
   readonly setup: KeySetup;
 }
 
-interface RunFlags extends KeyChoice {
+interface RunFlags extends KeyChoice, TransportOptions {
   readonly verify?: boolean;
   readonly locked?: boolean;
 }
 
-async function run({ verify = false, locked = false, ...flags }: RunFlags): Promise<void> {
+async function run({
+  verify = false,
+  locked = false,
+  attach = false,
+  allowRemote = false,
+  ...flags
+}: RunFlags): Promise<void> {
   keepMemorySmall();
   const configs = chosenKeys(flags);
   const desk = process.stdin.isTTY ? openTerminal() : undefined;
   const createGate = gateMaker(verify, desk);
-  const plans = await forEachKey(configs, (config) => plan(config, configs.length > 1, createGate));
+  const plans = await forEachKey(configs, (config) =>
+    plan(config, configs.length > 1, createGate, { attach, allowRemote }),
+  );
   if (verify)
     await forEachKey(
       plans.filter(({ config }) => config.consent === 'ask'),
@@ -96,7 +109,12 @@ async function run({ verify = false, locked = false, ...flags }: RunFlags): Prom
 }
 
 /** Everything that can be refused before anybody is asked for a passphrase. */
-async function plan(config: Config, isOneOfSeveral: boolean, createGate: GateMaker): Promise<Plan> {
+async function plan(
+  config: Config,
+  isOneOfSeveral: boolean,
+  createGate: GateMaker,
+  options: TransportOptions,
+): Promise<Plan> {
   const { keyName, vaultDirectory, consent } = config;
   requireVault(vaultDirectory);
   const other = await new ControlClient(controlSocketPath(vaultDirectory)).status();
@@ -111,9 +129,12 @@ async function plan(config: Config, isOneOfSeveral: boolean, createGate: GateMak
   const log = createLog(config.logLevel, (line) => console.error(line), shownName);
   const vault = new LockableVault(vaultDirectory);
   const gate = createGate({ consent, shownName, isOwner: (words) => vault.checkPassphrase(words) });
-  const transports = createTransports(config.transports, vaultDirectory, config);
+  const transports = createTransports(config.transports, vaultDirectory, { own: config, ...options });
   if (consent === 'always') {
     log.warn('consent is "always": every program that can open the device can use every credential, unseen');
+  }
+  if (options.allowRemote) {
+    log.warn('other machines may connect: whoever reaches the USB/IP port can use the key');
   }
   return { keyName, config, vault, gate, transports, log };
 }

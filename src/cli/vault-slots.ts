@@ -1,6 +1,7 @@
 // passfob vault slots: the ways to open a vault.
 
 import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { newRecoveryPhrase, type OpenVault, readSlots, type SlotInfo } from '../../store/vault.ts';
 import { loadConfig, oneOf, type Settings } from '../config.ts';
@@ -70,7 +71,7 @@ async function add(kindName: string, file: string | undefined, flags: AddFlags):
     if (flags.json) return printJson(view(slot));
     console.log(`slot ${slot.id} (${kind}) opens the vault from now on`);
     if (flags.credentialFile !== undefined) {
-      console.log(`for a service: LoadCredentialEncrypted=passfob-${slot.id}:${flags.credentialFile}`);
+      console.log(`for a service: LoadCredentialEncrypted=passfob-${slot.id}:${resolve(flags.credentialFile)}`);
     }
   });
 }
@@ -110,7 +111,7 @@ async function remove(id: string, flags: Settings & { yes?: boolean }): Promise<
     if (slot?.kind === 'keyring') await desktopKeyring.delete(id).catch(() => undefined);
     console.log(`slot ${id} does not open the vault any more`);
     console.log(
-      'Older copies of the vault still open with it, and with `passfob vault rekey` their key opens no newer one.',
+      'Copies of the vault made before still do; `passfob vault rekey` makes their key useless for this one.',
     );
   });
 }

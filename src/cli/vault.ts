@@ -6,6 +6,7 @@ import { createVault, newRecoveryPhrase, vaultExists } from '../../store/vault.t
 import { credentialKindOf, loadConfig, type Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { keepPublicState } from '../lock/public-state.ts';
+import { addVaultCheck } from './backup.ts';
 import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
@@ -22,6 +23,7 @@ export function addVaultCommands(program: Command): void {
     .option('--recovery-phrase', 'also make a recovery phrase, and print it')
     .option('--json', 'print JSON')
     .action(init);
+  addVaultCheck(noun);
   addSlotCommands(noun);
   addRekeyCommand(noun);
 }
@@ -29,8 +31,9 @@ export function addVaultCommands(program: Command): void {
 /** Said when the vault is made: it decides what relying parties believe for as long as a credential lives. */
 const meaning: Readonly<Record<CredentialKind, string>> = {
   'device-bound':
-    'Its credentials are device-bound: sites learn that they exist once, here, and see a counter that a copy would betray.',
-  synced: 'Its credentials are synced: sites learn that copies may exist, and see no counter.',
+    'Its credentials are device-bound: sites learn that they exist once, here, see a counter that a copy would betray, and no backup has them.',
+  synced:
+    'Its credentials are synced: sites learn that copies may exist, see no counter, and `passfob backup` keeps them.',
 };
 
 async function init(

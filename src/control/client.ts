@@ -4,15 +4,20 @@ import { type ClientRequest, request } from 'node:http';
 import { dirname } from 'node:path';
 import { errorCode } from '../../hid/transports/unix-socket.ts';
 import { type ExitCode, exitCode, UserError } from '../errors.ts';
+import type { PortableVaultJson } from '../exchange/portable.ts';
 import { base64url } from '../jwk.ts';
 import { isPrivateDirectory } from '../private-directory.ts';
 import type {
   CredentialDetails,
+  CredentialExport,
   CredentialList,
   CredentialView,
   Dump,
+  ImportOptions,
+  ImportReport,
   KeyOperations,
   UserNames,
+  VaultCheck,
 } from './operations.ts';
 import type { DaemonStatus, ScriptedMode, UnlockRequest } from './protocol.ts';
 
@@ -58,6 +63,18 @@ export class ControlClient implements KeyOperations {
 
   dump(passphrase?: string): Promise<Dump> {
     return passphrase === undefined ? this.#call('GET', '/dump') : this.#call('POST', '/dump', { passphrase });
+  }
+
+  exportCredentials(passphrase: string): Promise<CredentialExport> {
+    return this.#call('POST', '/export', { passphrase });
+  }
+
+  importCredentials(content: PortableVaultJson, options: ImportOptions): Promise<ImportReport> {
+    return this.#call('POST', '/import', { content, ...options });
+  }
+
+  check(): Promise<VaultCheck> {
+    return this.#call('GET', '/check');
   }
 
   async ctap(request: Uint8Array): Promise<Uint8Array> {

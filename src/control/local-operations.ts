@@ -5,14 +5,22 @@ import { defaultPolicy } from '../../ctap/policy.ts';
 import { Command } from '../../ctap/wire.ts';
 import { type OpenVault, VaultError } from '../../store/vault.ts';
 import { exitCode, UserError } from '../errors.ts';
+import { JsonReader } from '../exchange/json-reader.ts';
+import { planMerge, portableVault } from '../exchange/merge.ts';
+import { type PortableVaultJson, portableVaultJson, readPortableVault } from '../exchange/portable.ts';
 import { base64url, privateJwk, publicJwk } from '../jwk.ts';
+import { checkVault } from './check.ts';
 import type {
   CredentialDetails,
+  CredentialExport,
   CredentialList,
   CredentialView,
   Dump,
+  ImportOptions,
+  ImportReport,
   KeyOperations,
   UserNames,
+  VaultCheck,
 } from './operations.ts';
 
 /** What the operations need of the authenticator around the vault. */
@@ -73,9 +81,7 @@ export class LocalOperations implements KeyOperations {
 
   async dump(passphrase?: string): Promise<Dump> {
     const withSecrets = passphrase !== undefined;
-    if (withSecrets && !(await this.#vault.checkPassphrase(passphrase))) {
-      throw new UserError('wrong passphrase', 'nothing was written', exitCode.vault);
-    }
+    if (withSecrets) await this.#requirePassphrase(passphrase);
     const { sound, damaged } = this.#readAll();
     return {
       format: 'passfob-dump',
@@ -92,6 +98,31 @@ export class LocalOperations implements KeyOperations {
       })),
       damaged,
     };
+  }
+
+  async exportCredentials(passphrase: string): Promise<CredentialExport> {
+    await this.#requirePassphrase(passphrase);
+    const { sound, damaged } = this.#readAll();
+    return {
+      ...portableVaultJson(portableVault(this.#vault.device, sound)),
+      deviceBound: sound.filter(({ kind }) => kind === 'device-bound').map(view),
+      damaged,
+    };
+  }
+
+  async importCredentials(content: PortableVaultJson, { replace, dryRun }: ImportOptions): Promise<ImportReport> {
+    const merge = planMerge(this.#vault, readPortableVault(new JsonReader(content)), replace ?? false);
+    if (!dryRun) await merge.apply();
+    return {
+      added: merge.added.map(view),
+      present: merge.present.map(view),
+      differing: merge.differing.map(view),
+      newIdKeys: merge.newIdKeys.length,
+    };
+  }
+
+  async check(): Promise<VaultCheck> {
+    return checkVault(this.#vault);
   }
 
   async ctap(request: Uint8Array): Promise<Uint8Array> {
@@ -111,6 +142,11 @@ export class LocalOperations implements KeyOperations {
 
   async close(): Promise<void> {
     await this.#vault.close();
+  }
+
+  async #requirePassphrase(passphrase: string): Promise<void> {
+    if (await this.#vault.checkPassphrase(passphrase)) return;
+    throw new UserError('wrong passphrase', 'nothing was written', exitCode.vault);
   }
 
   /** Newest first. A damaged record hides no other. */

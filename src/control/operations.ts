@@ -1,6 +1,7 @@
 // What the command line can do with a key, whether a daemon serves it or not. Two things fit this interface:
 // LocalOperations (this process has the vault open) and the control client (a daemon has it). Shapes are JSON.
 
+import type { PortableVaultJson } from '../exchange/portable.ts';
 import type { JsonWebKey } from '../jwk.ts';
 
 /** A credential as people and scripts see it. */
@@ -50,6 +51,43 @@ export interface CredentialList {
   readonly damaged: readonly string[];
 }
 
+/** What may leave the vault, and what stays. */
+export interface CredentialExport extends PortableVaultJson {
+  readonly deviceBound: readonly CredentialView[];
+  readonly damaged: readonly string[];
+}
+
+export interface ImportOptions {
+  /** Credentials that differ become as they come; otherwise they stay as they are. */
+  readonly replace?: boolean;
+  /** Says what it would do, and does nothing. */
+  readonly dryRun?: boolean;
+}
+
+export interface ImportReport {
+  readonly added: readonly CredentialView[];
+  /** There already, the same in everything. */
+  readonly present: readonly CredentialView[];
+  /** There already with the same key, but other names, data or times. */
+  readonly differing: readonly CredentialView[];
+  /** Keys to non-discoverable credentials that were not known here. */
+  readonly newIdKeys: number;
+}
+
+export interface DamagedRecord {
+  /** Hexadecimal: where it stands in the vault; null where nothing tells. */
+  readonly record: string | null;
+  /** Null if no undamaged credential of the same relying party is there to tell. */
+  readonly rpId: string | null;
+  readonly message: string;
+}
+
+export interface VaultCheck {
+  /** Credentials that open. */
+  readonly sound: number;
+  readonly damaged: readonly DamagedRecord[];
+}
+
 export interface UserNames {
   readonly userName?: string;
   readonly userDisplayName?: string;
@@ -64,6 +102,12 @@ export interface KeyOperations {
   rename(id: string, names: UserNames): Promise<CredentialView>;
   /** Private keys only with the vault's passphrase, which is checked. */
   dump(passphrase?: string): Promise<Dump>;
+  /** The synced credentials with their private keys, if this is the vault's passphrase. */
+  exportCredentials(passphrase: string): Promise<CredentialExport>;
+  /** All or nothing. @throws UserError if one cannot be taken */
+  importCredentials(content: PortableVaultJson, options: ImportOptions): Promise<ImportReport>;
+  /** Opens every record. */
+  check(): Promise<VaultCheck>;
   /**
    * The authenticator's answer to a CTAP2 request: a status byte, then canonical CBOR. Only getInfo, clientPIN and config
    * are let through.

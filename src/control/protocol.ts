@@ -8,6 +8,8 @@
 //   POST   /reset               {}                       POST   /ctap      { request } → { response }, base64url
 //   POST   /lock                {}
 //   POST   /unlock              UnlockRequest → { unlocked }
+//   GET    /check               VaultCheck               POST   /export    { passphrase } → CredentialExport
+//   POST   /import              { content, replace, dryRun } → ImportReport
 //
 // An error is { error: { message, hint?, exitCode } } with a status of 400 or above.
 
@@ -41,3 +43,6 @@ export interface DaemonStatus {
 
 /** Bytes of a request body; names and a passphrase fit many times over. */
 export const maxBodyBytes = 64 * 1024;
+
+/** The same for `/import`: 100,000 credentials with all that belongs to them. */
+export const maxImportBytes = 256 * 1024 * 1024;

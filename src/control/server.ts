@@ -7,12 +7,13 @@ import { dirname } from 'node:path';
 import { errorCode, listenOnUnixSocket } from '../../hid/transports/unix-socket.ts';
 import { type Unlock, VaultError } from '../../store/vault.ts';
 import { exitCode, UserError } from '../errors.ts';
+import type { PortableVaultJson } from '../exchange/portable.ts';
 import { base64url } from '../jwk.ts';
 import type { Log } from '../log.ts';
 import { ensurePrivateDirectory } from '../private-directory.ts';
 import { readKeyFile } from '../unlock/key-file.ts';
-import type { KeyOperations, UserNames } from './operations.ts';
-import { type DaemonStatus, maxBodyBytes, type ScriptedMode, scriptedModes } from './protocol.ts';
+import type { ImportOptions, KeyOperations, UserNames } from './operations.ts';
+import { type DaemonStatus, maxBodyBytes, maxImportBytes, type ScriptedMode, scriptedModes } from './protocol.ts';
 
 /** What only a daemon can do. */
 export interface DaemonControl {
@@ -71,6 +72,10 @@ function makeRoutes(operations: KeyOperations, control: DaemonControl): Readonly
     ['PATCH /credentials/*', (body, id) => operations.rename(id, userNames(body))],
     ['GET /dump', () => operations.dump()],
     ['POST /dump', (body) => operations.dump(text(body, 'passphrase'))],
+    ['GET /check', () => operations.check()],
+    ['POST /export', (body) => operations.exportCredentials(text(body, 'passphrase'))],
+    // Its content is read, and refused with the path of what is wrong, where it is used.
+    ['POST /import', (body) => operations.importCredentials(member(body, 'content') as PortableVaultJson, mode(body))],
     ['POST /ctap', async (body) => ({ response: base64url(await operations.ctap(ctapRequest(body))) })],
     ['POST /consent', async (body) => control.setConsent(scriptedMode(body))],
     ['POST /lock', () => control.lock()],
@@ -90,7 +95,7 @@ async function answer(
   try {
     const route = routes.get(`${request.method} ${path}`);
     if (!route) throw new UserError(`unknown request: ${request.method} ${path}`, undefined, exitCode.usage);
-    const result = await route(await readBody(request), id);
+    const result = await route(await readBody(request, path === '/import' ? maxImportBytes : maxBodyBytes), id);
     send(response, 200, result ?? {});
   } catch (error) {
     // Half a request is from a client that went away.
@@ -106,12 +111,12 @@ function splitPath(url: string): [path: string, id: string] {
   return id === undefined ? [`/${noun}`, ''] : [`/${noun}/*`, id];
 }
 
-async function readBody(request: IncomingMessage): Promise<unknown> {
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxBodyBytes) throw new UserError('the request is too large', undefined, exitCode.usage);
+    if (size > maxBytes) throw new UserError('the request is too large', undefined, exitCode.usage);
     chunks.push(chunk);
   }
   if (size === 0) return {};
@@ -165,6 +170,10 @@ function userNames(body: unknown): UserNames {
     ...(member(body, 'userName') !== undefined && { userName: text(body, 'userName') }),
     ...(member(body, 'userDisplayName') !== undefined && { userDisplayName: text(body, 'userDisplayName') }),
   };
+}
+
+function mode(body: unknown): ImportOptions {
+  return { replace: member(body, 'replace') === true, dryRun: member(body, 'dryRun') === true };
 }
 
 function scriptedMode(body: unknown): ScriptedMode {

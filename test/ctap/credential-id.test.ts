@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openCredentialId, sealCredentialId } from '../../ctap/credential-id.ts';
+import { openCredentialId, sealCredentialId, syncedIdKey } from '../../ctap/credential-id.ts';
 import { createNobleCrypto } from '../../ctap/crypto/noble.ts';
 import { createOpensslCrypto } from '../../src/openssl.ts';
 import { seededRandom } from '../support/fake-environment.ts';
@@ -69,6 +69,15 @@ describe('a sealed credential id', () => {
     expect(openCredentialId(noble, noble.randomBytes(32), rpIdHash, id)).toBeUndefined();
   });
 
+  it('of a synced credential opens on a device that got the key for it, one of a device-bound credential does not', () => {
+    const restored = [noble.randomBytes(32), syncedIdKey(noble, idKey)];
+    const synced = sealCredentialId(noble, idKey, { ...source, kind: 'synced' });
+    const other = noble.randomBytes(32);
+    expect(openCredentialId(openssl, other, rpIdHash, synced, restored)).toMatchObject({ kind: 'synced' });
+    expect(openCredentialId(openssl, other, rpIdHash, id, restored)).toBeUndefined();
+    expect(openCredentialId(openssl, other, rpIdHash, synced.with(0, 1), [idKey])).toBeUndefined();
+  });
+
   it('does not open if one byte is changed, cut off or added', () => {
     for (let i = 0; i < id.length; i++) {
       expect(openCredentialId(openssl, idKey, rpIdHash, id.with(i, (id[i] ?? 0) ^ 1))).toBeUndefined();
@@ -79,7 +88,7 @@ describe('a sealed credential id', () => {
 
   it('costs no cryptography to recognise as foreign by version or length', () => {
     const idle = { ...noble, hmacSha256: () => expect.unreachable(), openAesGcm: () => expect.unreachable() };
-    for (const foreign of [id.with(0, 2), new Uint8Array(0), new Uint8Array(41).fill(1), new Uint8Array(256).fill(1)]) {
+    for (const foreign of [id.with(0, 3), new Uint8Array(0), new Uint8Array(41).fill(1), new Uint8Array(256).fill(1)]) {
       expect(openCredentialId(idle, idKey, rpIdHash, foreign)).toBeUndefined();
     }
   });

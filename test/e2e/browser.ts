@@ -4,7 +4,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DecodedRegistration, DecodedSignIn } from '../../src/demo/decoded.ts';
 import { type RelyingParty, startRelyingParty } from '../../src/demo/relying-party.ts';
-import { type Daemon, startDaemon } from './daemon.ts';
+import { type Daemon, startDaemon, type Transport } from './daemon.ts';
 
 /** A page in a browser. Playwright's and Puppeteer's both are one. */
 export interface Tab {
@@ -30,9 +30,21 @@ interface Choices {
 
 const ours = 'f09a41a5-2352-4e64-8438-a09860401cfb';
 
-/** Defines all tests for one browser, which is started once for them. */
-export function testBrowser(name: string, launch: () => Promise<Browser>): void {
+/** Defines all tests for one browser, which is started once for them and sees keys come and go. */
+export function testBrowser(name: string, transports: readonly Transport[], launch: () => Promise<Browser>): void {
   describe(name, () => {
+    let browser: Browser;
+    beforeAll(async () => {
+      browser = await launch();
+    });
+    afterAll(() => browser?.close());
+
+    for (const transport of transports) testTransport(name, transport, () => browser);
+  });
+}
+
+function testTransport(name: string, transport: Transport, launched: () => Browser): void {
+  describe(`over ${transport}`, () => {
     let daemon: Daemon;
     let browser: Browser;
     let relyingParty: RelyingParty;
@@ -40,16 +52,13 @@ export function testBrowser(name: string, launch: () => Promise<Browser>): void 
 
     beforeAll(async () => {
       // Chromium makes and uses discoverable credentials of a security key with user verification only.
-      daemon = await startDaemon({ consent: 'scripted', verify: true });
+      daemon = await startDaemon({ transport, consent: 'scripted', verify: true });
       await daemon.node();
       await daemon.control.setConsent('always');
-      browser = await launch();
+      browser = launched();
       tab = browser.tab;
     });
-    afterAll(async () => {
-      await browser?.close();
-      await daemon?.stop();
-    });
+    afterAll(() => daemon?.stop());
 
     // All relying parties are `localhost` to the key: what one test leaves would be offered to the next one.
     beforeEach(async () => {

@@ -2,8 +2,9 @@
 
 import { chromium } from 'playwright-core';
 import { testBrowser } from './browser.ts';
+import { transports } from './daemon.ts';
 
-testBrowser('Chromium', async () => {
+testBrowser('Chromium', transports, async () => {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     timeout: 180_000,

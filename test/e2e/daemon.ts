@@ -14,7 +14,21 @@ import { makeVault, program, type Vault } from './vault.ts';
 /** Where logs go, for test/e2e/run to print them if a test fails. */
 const logFolder = process.env['OUT'] ?? tmpdir();
 
+/** Every way to be a device that this machine's programs see, and what `passfob run` is told for it. */
+const runArguments = {
+  uhid: ['--transport', 'uhid'],
+  usbip: ['--transport', 'usbip', '--attach'],
+  gadget: ['--transport', 'gadget'],
+} as const satisfies Record<string, readonly string[]>;
+
+export type Transport = keyof typeof runArguments;
+
+/** For `describe.each('over %s')`; `npm run test:e2e -- -t 'over usbip'` takes one of them. */
+export const transports = Object.keys(runArguments) as Transport[];
+
 export interface DaemonOptions {
+  /** Or what `passfob run` is told instead. Left out: `uhid`. */
+  readonly transport?: Transport | readonly string[];
   /** `scripted` starts with the touch withheld. Left out: `always`. */
   readonly consent?: 'always' | 'scripted';
   /** Whether a touch also verifies the person. */
@@ -34,8 +48,9 @@ export interface Daemon extends Vault {
   readonly control: ControlClient;
   /** The key as the kernel sees it now. */
   node(): Promise<HidrawNode>;
+  readonly pid: number;
   /** Waits for a line of the daemon's output that comes after the last one waited for. */
-  printed(line: RegExp): Promise<void>;
+  printed(line: RegExp): Promise<string>;
   /** Sends a signal and resolves to how the daemon ended. */
   end(signal: NodeJS.Signals): Promise<ProcessEnd>;
   /** Ends the daemon in order, unless it has ended; expects it to take its device along. */
@@ -44,6 +59,7 @@ export interface Daemon extends Vault {
 
 /** Starts a daemon. Resolves when programs on this machine can use the key. */
 export async function startDaemon({
+  transport = 'uhid',
   consent = 'always',
   verify = false,
   locked = false,
@@ -51,7 +67,8 @@ export async function startDaemon({
   env,
 }: DaemonOptions = {}): Promise<Daemon> {
   const usedVault = vault ?? (await makeVault());
-  const args = [program, 'run', '--transport', 'uhid', '--consent', consent, '--log-level', 'debug'];
+  const how = typeof transport === 'string' ? runArguments[transport] : transport;
+  const args = [program, 'run', ...how, '--consent', consent, '--log-level', 'debug'];
   if (verify) args.push('--verify');
   if (locked) args.push('--locked');
   const child = spawn(process.execPath, args, {
@@ -70,6 +87,7 @@ export async function startDaemon({
     ...usedVault,
     control: new ControlClient(controlSocketOf(usedVault)),
     node: hidrawNode,
+    pid: child.pid ?? Number.NaN,
     printed: (line) => output.next(line),
     end,
     async stop() {
@@ -110,13 +128,11 @@ class Output {
     });
   }
 
-  async next(pattern: RegExp): Promise<void> {
+  async next(pattern: RegExp): Promise<string> {
     for (;;) {
       const found = this.#unseen.findIndex((line) => pattern.test(line));
-      if (found >= 0) {
-        this.#unseen.splice(0, found + 1);
-        return;
-      }
+      const [line] = this.#unseen.splice(0, found + 1).slice(-1);
+      if (line !== undefined) return line;
       if (this.#hasEnded) throw new Error(`the daemon ended before it printed ${pattern}:\n${this.#unseen.join('\n')}`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

@@ -3,7 +3,7 @@
 import puppeteer from 'puppeteer-core';
 import { testBrowser } from './browser.ts';
 
-testBrowser('Firefox', async () => {
+testBrowser('Firefox', ['uhid'], async () => {
   const browser = await puppeteer.launch({
     browser: 'firefox',
     executablePath: '/usr/bin/firefox-esr',

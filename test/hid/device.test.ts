@@ -436,6 +436,23 @@ describe('closing', () => {
   });
 });
 
+describe('a host that lets go of the device', () => {
+  it('leaves nothing under way: its request is aborted, its channels are forgotten, the next host is served', async () => {
+    const { cable, desk, send, newChannel } = await plugIn();
+    const channel = newChannel();
+    send(channel, Command.CBOR, [1]);
+    cable.onAbandoned();
+    expect(desk.latest.context.signal.aborted).toBe(true);
+    await desk.latest.answer([0x2d]);
+    expect(cable.take()).toEqual([]);
+    expect(send(channel, Command.PING)).toEqual([failed(channel, ErrorCode.INVALID_CHANNEL)]);
+    const next = newChannel();
+    send(next, Command.CBOR, [4]);
+    await desk.latest.answer([0]);
+    expect(cable.take()).toEqual([message(next, Command.CBOR, [0])]);
+  });
+});
+
 describe('a transport that dies', () => {
   it('before it is open makes open() reject', async () => {
     const { device, cable } = await plugIn();

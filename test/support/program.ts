@@ -61,8 +61,13 @@ export class Home {
   }
 
   /** `passfob run` on the key socket. @throws Error with its log if it ends before it is ready */
-  async start(...args: string[]): Promise<Daemon> {
-    const child = this.#spawn(['run', '--transport', `socket:${this.keySocket}`, ...args]);
+  start(...args: string[]): Promise<Daemon> {
+    return this.startKeys('--transport', `socket:${this.keySocket}`, ...args);
+  }
+
+  /** The same on the transports of the configuration file. */
+  async startKeys(...args: string[]): Promise<Daemon> {
+    const child = this.#spawn(['run', ...args]);
     const log = collect(child.stderr);
     const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
       child.once('close', (code, signal) => resolve({ code, signal })),

@@ -184,6 +184,7 @@ export function vaultContract(name: string, makeVault: () => Promise<VaultUnderT
         largeBlobArray: new Uint8Array(16_384).fill(3),
         persistentPinUvAuthToken: new Uint8Array(32).fill(4),
         credentialKind: 'synced',
+        restoredIdKeys: [new Uint8Array(32).fill(5), new Uint8Array(32).fill(6)],
       } as const;
       await vault.update((tx) => tx.setDevice(change));
       expect(vault.device).toEqual({ credentialIdKey, deviceIdentifier, credentialStoreState, ...change });

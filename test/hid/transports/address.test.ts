@@ -7,6 +7,10 @@ it.each<[string, TransportAddress]>([
   ['socket:a:b', { kind: 'unix', path: 'a:b' }],
   ['tcp:127.0.0.1:7000', { kind: 'tcp', host: '127.0.0.1', port: 7000 }],
   ['tcp:[::1]:0', { kind: 'tcp', host: '::1', port: 0 }],
+  ['gadget', { kind: 'gadget' }],
+  ['gadget:3f980000.usb', { kind: 'gadget', controller: '3f980000.usb' }],
+  ['usbip:127.0.0.1:3240', { kind: 'usbip', host: '127.0.0.1', port: 3240 }],
+  ['usbip:[::]:0', { kind: 'usbip', host: '::', port: 0 }],
 ])('reads %s, and writes it the same', (text, address) => {
   expect(parseTransport(text)).toEqual(address);
   expect(formatTransport(address)).toBe(text);
@@ -16,9 +20,13 @@ it('takes localhost for 127.0.0.1, without looking it up', () => {
   expect(parseTransport('tcp:localhost:1')).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 1 });
 });
 
+it('takes usbip alone for the registered port on this machine', () => {
+  expect(parseTransport('usbip')).toEqual({ kind: 'usbip', host: '127.0.0.1', port: 3240 });
+});
+
 it.each(['', 'usb', 'socket:', 'tcp:', 'UHID', 'uhid:1'])('refuses "%s"', (text) => {
   expect(() => parseTransport(text)).toThrow(
-    new RangeError(`expected uhid, socket:PATH or tcp:HOST:PORT, got "${text}"`),
+    new RangeError(`expected uhid, gadget[:UDC], usbip[:HOST:PORT], socket:PATH or tcp:HOST:PORT, got "${text}"`),
   );
 });
 
@@ -35,6 +43,15 @@ it.each(['0.0.0.0', '192.168.1.2', '[::]', 'example.org', '127.example.org', '[:
     expect(() => parseTransport(`tcp:${host}:7000`)).toThrow(/^expected a loopback address/);
   },
 );
+
+it('refuses a USB/IP host that is a name, and a port that is none', () => {
+  expect(() => parseTransport('usbip:example.org:3240')).toThrow(/^expected an address like 127.0.0.1 or \[::1\]/);
+  expect(() => parseTransport('usbip:127.0.0.1')).toThrow(/^expected usbip:HOST:PORT with a port/);
+});
+
+it.each(['gadget:..', 'gadget:a/b', 'gadget:../udc'])('refuses "%s", which leads out of the controllers', (text) => {
+  expect(() => parseTransport(text)).toThrow(/^expected gadget:UDC with a name/);
+});
 
 it('knows the loopback addresses', () => {
   expect(['127.0.0.1', '127.1.2.3', '::1'].every(isLoopback)).toBe(true);

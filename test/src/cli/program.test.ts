@@ -126,7 +126,7 @@ describe('without a vault', () => {
   test('vault init says what its credentials are, and takes no kind that it does not know', async () => {
     const synced = await home.run('vault', 'init', '--credentials', 'synced');
     expect(synced.stdout).toContain(
-      'Its credentials are synced: sites learn that copies may exist, and see no counter.',
+      'Its credentials are synced: sites learn that copies may exist, see no counter, and `passfob backup` keeps them.',
     );
     const odd = await home.run('vault', 'init', '--credentials', 'copied');
     expect(odd).toMatchObject({ code: 2, stderr: expect.stringContaining('one of: device-bound, synced') });

@@ -1,0 +1,106 @@
+// Reads JSON that somebody else wrote: each value knows its path, so that a refusal says which field is meant and what
+// was expected there. What came instead is named by its type only, since it may be a secret.
+
+import { UserError } from '../errors.ts';
+
+export class JsonReader {
+  readonly #value: unknown;
+  readonly #path: string;
+
+  constructor(value: unknown, path = '') {
+    this.#value = value;
+    this.#path = path;
+  }
+
+  /** A member of an object; one that is missing is refused when it is read. */
+  member(name: string): JsonReader {
+    if (!isObject(this.#value)) return this.refuse('an object');
+    const value = Object.hasOwn(this.#value, name) ? this.#value[name] : undefined;
+    return new JsonReader(value, this.#path === '' ? name : `${this.#path}.${name}`);
+  }
+
+  /** The same, undefined if it is missing or null. */
+  optional(name: string): JsonReader | undefined {
+    const member = this.member(name);
+    return member.#value === undefined || member.#value === null ? undefined : member;
+  }
+
+  /** The same field with a part of its value, or with its value in another form. */
+  as(value: unknown): JsonReader {
+    return new JsonReader(value, this.#path);
+  }
+
+  items(): JsonReader[] {
+    if (!Array.isArray(this.#value)) return this.refuse('an array');
+    return this.#value.map((item, index) => new JsonReader(item, `${this.#path}[${index}]`));
+  }
+
+  text(): string {
+    return typeof this.#value === 'string' ? this.#value : this.refuse('a text');
+  }
+
+  /** A text or a number, as text. */
+  textOrNumber(): string {
+    return typeof this.#value === 'number' ? String(this.#value) : this.text();
+  }
+
+  /** A text of at least one character. */
+  name(): string {
+    return this.text() || this.refuse('a text that is not empty');
+  }
+
+  boolean(): boolean {
+    return typeof this.#value === 'boolean' ? this.#value : this.refuse('true or false');
+  }
+
+  unsigned(): number {
+    const isUnsigned = Number.isSafeInteger(this.#value) && Number(this.#value) >= 0;
+    return isUnsigned ? Number(this.#value) : this.refuse('a whole number from 0');
+  }
+
+  /** One of the given values. */
+  oneOf<T extends string | number>(allowed: readonly T[]): T {
+    return allowed.find((candidate) => candidate === this.#value) ?? this.refuse(allowed.join(' or '));
+  }
+
+  /** Base64url, with or without padding, of `minBytes` to `maxBytes` bytes. */
+  bytes(minBytes = 0, maxBytes = Number.POSITIVE_INFINITY): Uint8Array {
+    if (typeof this.#value !== 'string' || !/^[A-Za-z0-9_-]*={0,2}$/.test(this.#value)) return this.refuse('base64url');
+    const bytes = new Uint8Array(Buffer.from(this.#value, 'base64url'));
+    if (bytes.length >= minBytes && bytes.length <= maxBytes) return bytes;
+    const expected = minBytes === maxBytes ? `${minBytes}` : `${minBytes} to ${maxBytes}`;
+    return this.refuse(`${expected} bytes in base64url`, `${bytes.length}`);
+  }
+
+  /** Milliseconds since 1970 of an ISO 8601 date. */
+  date(): number {
+    const time = typeof this.#value === 'string' ? Date.parse(this.#value) : Number.NaN;
+    return Number.isNaN(time) || time < 0 ? this.refuse('a date in the form of ISO 8601') : time;
+  }
+
+  /** @throws UserError always: `path: expected this, got that` */
+  refuse(expected: string, got = typeName(this.#value)): never {
+    throw new UserError(`${this.#path || 'the file'}: expected ${expected}, got ${got}`, 'nothing was changed');
+  }
+}
+
+/** @throws UserError if the text is not JSON; it may hold secrets, so nothing of it is repeated. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UserError('the file is not JSON, or is cut short', 'nothing was changed');
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function typeName(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  if (value === '') return 'an empty text';
+  return { string: 'another text', object: 'an object' }[typeof value as string] ?? `a ${typeof value}`;
+}

@@ -1,0 +1,275 @@
+// The formats of other managers, on sample files of their documented shapes: CXF 1.0 (FIDO Alliance), KeePassXC's
+// passkey export, Bitwarden's unencrypted JSON export. All of them have other entries than passkeys, too.
+
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { deflateRawSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { bitwarden } from '../../../src/exchange/bitwarden.ts';
+import { cxf } from '../../../src/exchange/cxf.ts';
+import type { ExchangeFormat } from '../../../src/exchange/format.ts';
+import { readExchange } from '../../../src/exchange/formats.ts';
+import { JsonReader } from '../../../src/exchange/json-reader.ts';
+import { keepassxc } from '../../../src/exchange/keepassxc.ts';
+import { planMerge, portableVault } from '../../../src/exchange/merge.ts';
+import { createOpensslCrypto } from '../../../src/openssl.ts';
+import { FakeVault } from '../../support/fake-environment.ts';
+
+/** A document of another program, changed freely. */
+type Document = ReturnType<typeof JSON.parse>;
+
+const openssl = createOpensslCrypto();
+
+const sampleText = (name: string) => readFileSync(new URL(`samples/${name}`, import.meta.url), 'utf8');
+const sample = (name: string): Document => JSON.parse(sampleText(name));
+const read = (document: Document) => readExchange(JSON.stringify(document));
+
+/** Through a vault, as import and export go. */
+async function roundTrip(document: Document, format: ExchangeFormat): Promise<Document> {
+  const vault = new FakeVault();
+  await planMerge(vault, { credentials: read(document).credentials, syncedIdKeys: [] }, false).apply();
+  const stored = vault.relyingParties().flatMap(({ rpIdHash }) => vault.credentialsOf(rpIdHash));
+  const { credentials } = portableVault(vault.device, stored);
+  return JSON.parse(JSON.stringify(format.write(credentials)));
+}
+
+const cxfPasskeys = (document: Document): Document[] =>
+  document.accounts
+    .flatMap((account: Document) => account.items.flatMap((item: Document) => item.credentials))
+    .filter(({ type }: Document) => type === 'passkey');
+const bitwardenPasskeys = (document: Document): Document[] =>
+  document.items.flatMap((item: Document) => item.login?.fido2Credentials ?? []);
+const byId = (passkeys: Document[]) => new Map(passkeys.map((passkey) => [passkey.credentialId, passkey]));
+
+describe('a round trip through the vault gives back the same', () => {
+  test('CXF passkeys; one that came without secrets for PRF has got some', async () => {
+    const before = sample('cxf.json');
+    const after = await roundTrip(before, cxf);
+    const [bank, shop, forum] = cxfPasskeys(before);
+    const same = byId(cxfPasskeys(after));
+    expect(same.size).toBe(3);
+    expect(same.get(bank.credentialId)).toEqual(bank);
+    expect(same.get(shop.credentialId)).toEqual(shop);
+    expect(same.get(forum.credentialId)).toEqual({ ...forum, fido2Extensions: { hmacCredentials: expect.anything() } });
+    const bankItem = after.accounts[0].items.find(({ title }: Document) => title === 'Example Bank');
+    expect(bankItem).toMatchObject({ creationAt: 1711017120, scope: { urls: ['https://bank.example'] } });
+    expect(await roundTrip(after, cxf)).toMatchObject({ accounts: [{ items: after.accounts[0].items }] });
+  });
+
+  test('a KeePassXC passkey, byte for byte', async () => {
+    const before = sample('keepassxc.passkey');
+    expect(await roundTrip(before, keepassxc)).toEqual(before);
+  });
+
+  test('Bitwarden passkeys, with ids as UUID and as base64url', async () => {
+    const before = sample('bitwarden.json');
+    const after = await roundTrip(before, bitwarden);
+    expect(byId(bitwardenPasskeys(after))).toEqual(byId(bitwardenPasskeys(before)));
+    expect(after).toMatchObject({ encrypted: false, folders: [] });
+  });
+});
+
+describe('what comes from another manager', () => {
+  test('is synced, never counts, and signs with the key that it had', () => {
+    const document = sample('keepassxc.passkey');
+    const [credential] = read(document).credentials;
+    expect(credential).toMatchObject({ kind: 'synced', algorithm: -7, rpId: 'webauthn.example', credProtect: 1 });
+    if (!credential) return;
+    expect(Buffer.from(credential.id).toString('base64url')).toBe(document.credentialId);
+    expect(Buffer.from(credential.user.id).toString('base64url')).toBe(document.userHandle);
+    const message = Buffer.from('challenge');
+    const theirs = sign('sha256', message, document.privateKey);
+    expect(openssl.verify(-7, credential.publicKey, message, theirs)).toBe(true);
+    const ours = openssl.sign(-7, credential, message);
+    expect(openssl.verify(-7, credential.publicKey, message, ours)).toBe(true);
+  });
+
+  test('has the same secrets for PRF wherever it is imported', () => {
+    const [here] = read(sample('bitwarden.json')).credentials;
+    const [there] = read(sample('bitwarden.json')).credentials;
+    expect(here?.credRandom).toEqual(there?.credRandom);
+    expect(here?.credRandom.withUV).not.toEqual(here?.credRandom.withoutUV);
+  });
+
+  test.each([
+    ['cxf.json', 3, 3],
+    ['keepassxc.passkey', 1, 0],
+    ['bitwarden.json', 3, 3],
+  ])('in %s is %i passkeys and %i other entries, which are counted', (name, passkeys, passedOver) => {
+    const found = read(sample(name));
+    expect(found.credentials).toHaveLength(passkeys);
+    expect(found).toMatchObject({ passedOver, counted: 0 });
+  });
+
+  test('is told of where it counted its sign-ins', () => {
+    const document = sample('bitwarden.json');
+    document.items[1].login.fido2Credentials[0].counter = '7';
+    document.items[2].login.fido2Credentials[0].counter = 9;
+    expect(read(document).counted).toBe(2);
+  });
+
+  test('may have large blobs that are not compressed', () => {
+    const document = sample('cxf.json');
+    const plain = Buffer.from('as it is');
+    cxfPasskeys(document)[0].fido2Extensions.largeBlob = {
+      uncompressedSize: plain.length,
+      data: plain.toString('base64url'),
+    };
+    const blob = read(document).credentials[0]?.largeBlob;
+    expect(blob).toEqual({ uncompressedSize: plain.length, data: new Uint8Array(deflateRawSync(plain)) });
+  });
+});
+
+describe('a malformed file is refused, with the path of the bad field', () => {
+  const key = (type: 'rsa' | 'ed448' | 'x25519') => {
+    const { privateKey } =
+      type === 'rsa' ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : generateKeyPairSync(type as 'ed448');
+    return privateKey;
+  };
+  const derOf = (type: 'rsa' | 'ed448' | 'x25519') =>
+    key(type).export({ format: 'der', type: 'pkcs8' }).toString('base64url');
+
+  test.each<[string, string, (document: Document) => void, string]>([
+    [
+      'bitwarden.json',
+      'a key that is no base64url',
+      (d) => (d.items[2].login.fido2Credentials[0].keyValue = 'a+b/'),
+      'items[2].login.fido2Credentials[0].keyValue: expected base64url, got another text',
+    ],
+    [
+      'bitwarden.json',
+      'a key that is no PKCS#8',
+      (d) => (d.items[2].login.fido2Credentials[1].keyValue = 'AAAA'),
+      'items[2].login.fido2Credentials[1].keyValue: expected a private key in PKCS#8',
+    ],
+    [
+      'bitwarden.json',
+      'an RSA key',
+      (d) => (d.items[1].login.fido2Credentials[0].keyValue = derOf('rsa')),
+      'items[1].login.fido2Credentials[0].keyValue: expected a key for ECDSA or Ed25519, got rsa',
+    ],
+    [
+      'bitwarden.json',
+      'an Ed448 key',
+      (d) => (d.items[1].login.fido2Credentials[0].keyValue = derOf('ed448')),
+      'expected a key for ECDSA or Ed25519, got ed448',
+    ],
+    [
+      'bitwarden.json',
+      'an X25519 key',
+      (d) => (d.items[1].login.fido2Credentials[0].keyValue = derOf('x25519')),
+      'expected a key for ECDSA or Ed25519, got x25519',
+    ],
+    [
+      'bitwarden.json',
+      'an id in no known form',
+      (d) => (d.items[1].login.fido2Credentials[0].credentialId = 'abc'),
+      'items[1].login.fido2Credentials[0].credentialId: expected a UUID, or "b64." and base64url',
+    ],
+    [
+      'bitwarden.json',
+      'no user handle',
+      (d) => delete d.items[1].login.fido2Credentials[0].userHandle,
+      'items[1].login.fido2Credentials[0].userHandle: expected base64url, got nothing',
+    ],
+    [
+      'bitwarden.json',
+      'a website that is a number',
+      (d) => (d.items[1].login.fido2Credentials[0].rpId = 7),
+      'items[1].login.fido2Credentials[0].rpId: expected a text, got a number',
+    ],
+    [
+      'bitwarden.json',
+      'a date that is none',
+      (d) => (d.items[1].login.fido2Credentials[0].creationDate = 'monday'),
+      'creationDate: expected a date in the form of ISO 8601, got another text',
+    ],
+    ['bitwarden.json', 'no items', (d) => delete d.items, 'items: expected an array, got nothing'],
+    ['bitwarden.json', 'an encrypted export', (d) => (d.encrypted = true), 'this Bitwarden export is encrypted'],
+    ['cxf.json', 'a later version', (d) => (d.version.major = 2), 'version.major: expected 1, got a number'],
+    [
+      'cxf.json',
+      'a short credential id',
+      (d) => (cxfPasskeys(d)[0].credentialId = 'AAAA'),
+      'accounts[0].items[0].credentials[1].credentialId: expected 16 to 255 bytes in base64url, got 3',
+    ],
+    [
+      'cxf.json',
+      'a user handle that is empty',
+      (d) => (cxfPasskeys(d)[0].userHandle = ''),
+      'accounts[0].items[0].credentials[1].userHandle: expected 1 to 64 bytes in base64url, got 0',
+    ],
+    [
+      'cxf.json',
+      'an unknown hmac algorithm',
+      (d) => (cxfPasskeys(d)[0].fido2Extensions.hmacCredentials.algorithm = 'hmac-md5'),
+      'accounts[0].items[0].credentials[1].fido2Extensions.hmacCredentials.algorithm: expected hmac-sha256',
+    ],
+    [
+      'cxf.json',
+      'a large blob of another size',
+      (d) => (cxfPasskeys(d)[0].fido2Extensions.largeBlob.uncompressedSize = 5),
+      'fido2Extensions.largeBlob.data: expected 5 bytes, also after DEFLATE',
+    ],
+    [
+      'cxf.json',
+      'a large blob that would fill the memory',
+      (d) => (cxfPasskeys(d)[0].fido2Extensions.largeBlob.uncompressedSize = 2 ** 40),
+      'fido2Extensions.largeBlob.uncompressedSize: expected at most 16777216',
+    ],
+    [
+      'cxf.json',
+      'a credential without a type',
+      (d) => delete d.accounts[0].items[3].credentials[0].type,
+      'accounts[0].items[3].credentials[0].type: expected a text, got nothing',
+    ],
+    ['keepassxc.passkey', 'no private key', (d) => delete d.privateKey, 'privateKey: expected a text, got nothing'],
+    [
+      'keepassxc.passkey',
+      'a key in another form',
+      (d) => (d.privateKey = d.privateKey.replaceAll('PRIVATE KEY', 'EC PRIVATE KEY')),
+      'privateKey: expected a private key in PEM (PKCS#8)',
+    ],
+    [
+      'keepassxc.passkey',
+      'an object in place of a name',
+      (d) => (d.username = {}),
+      'username: expected a text, got an object',
+    ],
+  ])('%s with %s', (name, _, change, message) => {
+    const document = sample(name);
+    change(document);
+    expect(() => read(document)).toThrow(message);
+  });
+
+  test('no error repeats a value, which may be a secret', () => {
+    const document = sample('bitwarden.json');
+    document.items[1].login.fido2Credentials[0].keyValue = 'not+a/key';
+    expect(() => read(document)).toThrow(expect.not.stringContaining('not+a/key'));
+  });
+
+  test('what is no JSON, or of no known shape', () => {
+    expect(() => readExchange(sampleText('cxf.json').slice(0, 400))).toThrow('the file is not JSON, or is cut short');
+    expect(() => readExchange('[]')).toThrow('expected one of: FIDO Credential Exchange Format');
+    expect(() => readExchange('{"__proto__": 1}')).toThrow('expected one of');
+    expect(() => readExchange('{"format": "passfob-backup"}')).toThrow('this is a backup');
+    expect(() => cxf.read(new JsonReader([]))).toThrow('the file: expected an object, got an array');
+  });
+});
+
+describe('what a format cannot hold is refused', () => {
+  const { credentials } = read(sample('cxf.json'));
+
+  test('by Bitwarden and KeePassXC: other algorithms than theirs', () => {
+    const forum = credentials.filter(({ rpId }) => rpId === 'forum.example');
+    expect(() => bitwarden.write(forum)).toThrow('Bitwarden has ES256 only, and the passkey of forum.example is ES384');
+    expect(() => keepassxc.write(forum)).toThrow('KeePassXC has ES256 and EdDSA, and this passkey is ES384');
+    const shop = credentials.filter(({ rpId }) => rpId === 'shop.example');
+    expect(keepassxc.write(shop)).toMatchObject({ relyingParty: 'shop.example' });
+  });
+
+  test('by KeePassXC: more than one passkey, or none', () => {
+    expect(() => keepassxc.write(credentials)).toThrow('a KeePassXC passkey file has one passkey, not 3');
+    expect(() => keepassxc.write([])).toThrow('not 0');
+  });
+});
