@@ -5,6 +5,12 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { succeed } from './command.ts';
 
+/**
+ * Milliseconds, as a person types: Chromium takes no Return from a dialog that has not been there for half a second, since
+ * it may have been meant for something else.
+ */
+const pause = { betweenCharacters: '200', betweenKeys: '600' };
+
 export interface Display {
   /** The environment of programs that are to open their windows here. */
   readonly env: NodeJS.ProcessEnv;
@@ -44,10 +50,10 @@ export async function startDisplay(): Promise<Display> {
       );
     },
     async type(text) {
-      await xdotool('type', '--delay', '50', text);
+      await xdotool('type', '--delay', pause.betweenCharacters, text);
     },
     async press(...keys) {
-      await xdotool('key', '--delay', '50', ...keys);
+      await xdotool('key', '--delay', pause.betweenKeys, ...keys);
     },
     async screenshot(file) {
       await succeed('import', ['-window', 'root', file], { env });
