@@ -2,6 +2,9 @@
 
 import { spawn } from 'node:child_process';
 
+/** What a line editor tells the terminal besides text. */
+const cursorMoves = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[A-Za-z]`, 'g');
+
 /** How the question ends, and what is typed then. */
 export type Reply = readonly [question: string, answer: string];
 
@@ -20,8 +23,9 @@ export async function typeOnTerminal(
   let shown = '';
   let unanswered = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    shown += chunk;
-    unanswered += chunk;
+    const text = chunk.replace(cursorMoves, '');
+    shown += text;
+    unanswered += text;
     const [next] = left;
     if (!next || !unanswered.endsWith(next[0])) return;
     unanswered = '';
