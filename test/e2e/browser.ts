@@ -35,11 +35,11 @@ export function testBrowser(name: string, transports: readonly Transport[], laun
     });
     afterAll(() => browser?.close());
 
-    for (const transport of transports) testTransport(name, transport, () => browser);
+    for (const transport of transports) testTransport(transport, () => browser);
   });
 }
 
-function testTransport(name: string, transport: Transport, launched: () => Browser): void {
+function testTransport(transport: Transport, launched: () => Browser): void {
   describe(`over ${transport}`, () => {
     let daemon: Daemon;
     let browser: Browser;
