@@ -104,23 +104,21 @@ export class RecordStore {
     for (const generation of this.#oldestFirst()) wipe(generation);
   }
 
+  /** As they were when the first was read: LMDB keeps that state for as long as the range is read. */
   *credentials(): Generator<Credential | VaultError> {
-    // What is moved while somebody reads is seen in both generations.
-    const seen = new Set<string>();
-    for (const generation of this.#oldestFirst()) {
-      for (const { key, value } of this.#database.getRange(allWith(credentialPrefix(generation)))) {
-        try {
-          const credential = decodeCredential(openRecord(generation.keys.seal, key, value));
-          if (seen.has(hex(credential.id))) continue;
-          if (this.#generations.previous) seen.add(hex(credential.id));
-          yield credential;
-        } catch (error) {
-          if (!(error instanceof VaultError)) throw error;
-          yield error;
-        }
+    // Copies, since the keys are wiped when a rekeying ends.
+    const sealKeys = new Map(this.#oldestFirst().map((each) => [credentialPrefix(each), each.keys.seal.slice()]));
+    const bothGenerations = { ...allWith(keyPrefix.credential), end: allWith(keyPrefix.credential | 1).end };
+    try {
+      for (const { key, value } of this.#database.getRange(bothGenerations)) {
+        const sealKey = sealKeys.get(key[0] ?? 0);
+        if (!sealKey) continue; // Of a generation that is no more.
+        yield whatIsRead(() => decodeCredential(openRecord(sealKey, key, value)));
       }
+      for (const key of this.#lost) yield lostRecord(key);
+    } finally {
+      for (const key of sealKeys.values()) key.fill(0);
     }
-    for (const key of this.#lost) yield lostRecord(key);
   }
 
   /** Kept in the device record, so that it costs the same in every vault. */
@@ -373,13 +371,20 @@ function sealed({ keys }: Generation, key: Uint8Array, plaintext: Uint8Array): B
   return Buffer.from(sealRecord(keys.seal, key, plaintext));
 }
 
-function unlessCorrupt<T>(read: () => T): T | undefined {
+function whatIsRead<T>(read: () => T): T | VaultError {
   try {
     return read();
   } catch (error) {
-    if (error instanceof VaultError && error.code === 'corrupt') return undefined;
+    if (error instanceof VaultError) return error;
     throw error;
   }
+}
+
+function unlessCorrupt<T>(read: () => T): T | undefined {
+  const found = whatIsRead(read);
+  if (!(found instanceof VaultError)) return found;
+  if (found.code === 'corrupt') return undefined;
+  throw found;
 }
 
 /** The range of all keys that begin so; a fresh object each time, because lmdb writes into it. */

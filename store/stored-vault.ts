@@ -50,8 +50,8 @@ export class StoredVault implements OpenVault {
     return this.#records.credentialsOf(rpIdHash);
   }
 
-  credentials(): Iterable<Credential | VaultError> {
-    return this.#records.credentials();
+  *credentials(): Iterable<Credential | VaultError> {
+    yield* this.#records.credentials();
   }
 
   credentialCount(): number {

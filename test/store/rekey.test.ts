@@ -198,20 +198,34 @@ describe('rekeying', () => {
     }
   });
 
-  it('shows a list that is read meanwhile each credential once', async () => {
-    const [reader, tool] = [await openVault(directory, keyFile), await openVault(directory, passphrase)];
-    const seen: Credential[] = [];
-    await tool.rekey({
-      onProgress: (moved) => {
-        if (moved !== 32) return;
-        for (const entry of reader.credentials()) if (!(entry instanceof VaultError)) seen.push(entry);
-      },
-    });
-    expect(new Set(seen.map(({ createdAt }) => createdAt)).size).toBe(count);
-    expect(seen).toHaveLength(count);
-    await reader.close();
-    await tool.close();
-  });
+  it.each([0, 32, 64])(
+    'shows each credential once in a list that is read from before to after it (at %i)',
+    async (at) => {
+      const [reader, tool] = [await openVault(directory, keyFile), await openVault(directory, passphrase)];
+      const list = reader.credentials()[Symbol.iterator]();
+      const seen: (Credential | VaultError)[] = [];
+      const read = (most: number) => {
+        for (let next = list.next(); !next.done; next = list.next()) {
+          seen.push(next.value);
+          if (--most === 0) return;
+        }
+      };
+      await tool.rekey({
+        onProgress: (moved) => {
+          if (moved >= at) read(15);
+          reader.credential(all[0]?.id ?? new Uint8Array()); // It follows to the new keys.
+        },
+      });
+      await new Promise(setImmediate);
+      reader.credential(all[0]?.id ?? new Uint8Array());
+      read(count);
+      expect(seen.map((entry) => (entry instanceof VaultError ? entry.message : entry.createdAt)).sort()).toEqual(
+        all.map(({ createdAt }) => createdAt),
+      );
+      await reader.close();
+      await tool.close();
+    },
+  );
 
   it('keeps a reset that comes in its midst', async () => {
     const vault = await openVault(directory, keyFile);
