@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { closeDatabase, openDatabase, transact } from '../../store/database.ts';
 import { checkAllPages, checkMetaPages } from '../../store/pages.ts';
 import { createVault, openVault, VaultError } from '../../store/vault.ts';
 import { sampleCredential } from '../support/vault-contract.ts';
@@ -72,6 +73,20 @@ it('mends the header from its copy', async () => {
   await (await openVault(directory, unlock)).close();
   const vault = await openVault(directory, unlock);
   expect(vault.credentialCount()).toBe(3);
+  await vault.close();
+});
+
+it('mends the count of credentials', async () => {
+  const { database } = openDatabase(directory);
+  // As if it had been forgotten with one of the records: the record and its index go, the count stays.
+  for (const prefix of [0x10, 0x20]) {
+    const range = { start: Uint8Array.of(prefix), end: Uint8Array.of(prefix + 1) };
+    for (const key of Array.from(database.lmdb.getKeys(range)))
+      transact(database, 1, () => database.lmdb.removeSync(key));
+  }
+  await closeDatabase(database);
+  const vault = await openVault(directory, unlock);
+  expect(vault.credentialCount()).toBe(0);
   await vault.close();
 });
 

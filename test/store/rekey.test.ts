@@ -112,6 +112,19 @@ describe('rekeying', () => {
     expect(await look((database) => readHeader(database).generation)).toBe(5);
   });
 
+  it('wraps for key pairs, and each slot by its own key again when it is used next', async () => {
+    const rewrapped = () => look((database) => readHeader(database).slots.map((slot) => slot.has(9)));
+    const vault = await openVault(directory, keyFile);
+    await vault.rekey();
+    expect(await rewrapped()).toEqual([true, true]);
+    await (await openVault(directory, passphrase)).close();
+    expect(await rewrapped()).toEqual([false, true]);
+    await (await openVault(directory, keyFile)).close();
+    expect(await rewrapped()).toEqual([false, false]);
+    expectCredentials(vault, all);
+    await vault.close();
+  });
+
   it('can be cut short after every step: the vault opens and works, and the rest is done later', {
     timeout: 120_000,
   }, async () => {
