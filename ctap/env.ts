@@ -168,6 +168,8 @@ export type Answer =
 export interface UserGate {
   /** Whether this gate can find out who answers: built-in user verification, set up and ready. Constant. */
   readonly canVerify: boolean;
+  /** How it finds out: bits of `UserVerify`. Left out: it takes the word of whoever is there. getInfo 0x12. */
+  readonly uvModality?: number;
   /**
    * Asks once. Resolves for every human outcome, within `Policy.userPresenceTimeoutMs`, and with `cancelled` soon
    * after `signal` aborts; rejects only if asking itself is broken. An answer to a prompt with `verify` that is approved

@@ -229,8 +229,8 @@ export const SetMinPINLengthParams = {
   pinComplexityPolicy: 0x04,
 } as const;
 
-/** Of the bits of uvModality the one that is used. FIDO Registry of Predefined Values §3.1. */
-export const UserVerify = { presenceInternal: 0x01 } as const;
+/** Of the bits of uvModality those that a gate can have. FIDO Registry of Predefined Values §3.1. */
+export const UserVerify = { presenceInternal: 0x00000001, passcodeInternal: 0x00000004 } as const;
 
 /** Bits of the flags byte in authenticator data. WebAuthn §6.1. */
 export const Flag = {

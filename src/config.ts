@@ -14,6 +14,10 @@ export type ConsentMode = (typeof consentModes)[number];
 export const attestationModes = ['self', 'certificate', 'none'] as const;
 export type AttestationMode = (typeof attestationModes)[number];
 
+/** When hosts may ask for a reset: soon after power-up, as CTAP 2.1 §6.6 has it, or whenever they like. */
+export const resetWindows = ['power-up', 'always'] as const;
+export type ResetWindow = (typeof resetWindows)[number];
+
 export const credentialKinds: readonly CredentialKind[] = ['device-bound', 'synced'];
 
 /** What a USB string descriptor (USB 2.0 §9.6.7), and the fields of struct uhid_create2_req, have room for. */
@@ -42,6 +46,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   readonly profile: Profile;
   readonly attestation: AttestationMode;
+  readonly resetWindow: ResetWindow;
   /** Undefined: as the vault was made. */
   readonly credentialKind: CredentialKind | undefined;
   /** By RP ID. */
@@ -68,6 +73,7 @@ export interface Settings {
   readonly logLevel?: string | undefined;
   readonly profile?: string | undefined;
   readonly attestation?: string | undefined;
+  readonly resetWindow?: string | undefined;
   readonly credentialKind?: string | undefined;
   /** In the file only, like `enterprise`. */
   readonly relyingParties?: Config['relyingParties'] | undefined;
@@ -111,6 +117,7 @@ export function loadConfig(flags: Settings, surroundings: Surroundings = here): 
     logLevel: oneOf('log level', logLevels, pick('logLevel') ?? 'info'),
     profile: oneOf('profile', Object.keys(profiles) as Profile[], pick('profile') ?? 'compatible'),
     attestation: oneOf('attestation', attestationModes, pick('attestation') ?? 'self'),
+    resetWindow: oneOf('reset window', resetWindows, pick('resetWindow') ?? 'power-up'),
     credentialKind: credentialKindOf(pick('credentialKind')),
     relyingParties: pick('relyingParties') ?? {},
     enterprise: pick('enterprise'),
@@ -192,6 +199,7 @@ function fromEnvironment(env: Surroundings['env']): Settings {
     logLevel: env['PASSFOB_LOG_LEVEL'],
     profile: env['PASSFOB_PROFILE'],
     attestation: env['PASSFOB_ATTESTATION'],
+    resetWindow: env['PASSFOB_RESET_WINDOW'],
     credentialKind: env['PASSFOB_CREDENTIAL_KIND'],
   };
 }
@@ -233,6 +241,7 @@ const ownKeys = {
   consent: text,
   profile: text,
   attestation: text,
+  resetWindow: text,
   credentialKind: text,
   relyingParties: {
     fits: (value) => isObject(value) && Object.values(value).every(isRelyingPartySettings),

@@ -11,11 +11,19 @@ export interface KeySetup extends Pick<Environment, 'attestation' | 'enterpriseA
   readonly portableCrypto?: Crypto;
 }
 
-export function policyOf({ profile, attestation, credentialKind, relyingParties, enterprise }: Config): Policy {
+export function policyOf({
+  profile,
+  attestation,
+  resetWindow,
+  credentialKind,
+  relyingParties,
+  enterprise,
+}: Config): Policy {
   return Object.freeze({
     ...defaultPolicy,
     ...profiles[profile],
     attestsByDefault: attestation !== 'none',
+    ...(resetWindow === 'always' && { resetWindowMs: Number.POSITIVE_INFINITY }),
     enterpriseRpIds: enterprise?.rpIds ?? [],
     credentialKind,
     credentialKindOf: new Map(Object.entries(relyingParties).map(([rpId, chosen]) => [rpId, chosen.credentialKind])),

@@ -18,10 +18,10 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ABORT, open, type RootDatabase } from 'lmdb';
 import { CommitOrder } from './commit-order.ts';
-import { checkAllPages, checkMetaPages } from './pages.ts';
+import { checkAllPages, checkMetaPages, metaPagesBytes } from './pages.ts';
 import { translateErrors, VaultError } from './vault-error.ts';
 
 export interface Database {
@@ -213,32 +213,33 @@ function tighten(directory: string): void {
 
 /** Another process may commit while we look: a complaint counts only if the file did not change meanwhile. */
 function checkFile(path: string): boolean {
-  for (;;) {
-    const before = readFile(path);
-    try {
-      if (before.isWhole) checkAllPages(before.bytes);
-      else checkMetaPages(before.bytes, before.size);
-      return before.isWhole;
-    } catch (error) {
-      if (readFile(path).bytes.equals(before.bytes)) throw error;
-    }
-  }
-}
-
-function readFile(path: string): { bytes: Buffer; size: number; isWhole: boolean } {
   const file = openSync(path, 'r');
   try {
-    const { size } = fstatSync(file);
-    const bytes = Buffer.alloc(Math.min(size, fullCheckBytes));
-    for (let length = 0; length < bytes.length; ) {
-      const count = readSync(file, bytes, length, bytes.length - length, length);
-      if (count === 0) throw new VaultError('corrupt', `${basename(path)} became shorter while it was read`);
-      length += count;
+    for (;;) {
+      const { size } = fstatSync(file);
+      const isWhole = size <= fullCheckBytes;
+      const bytes = readBytes(file, 0, isWhole ? size : metaPagesBytes);
+      try {
+        if (isWhole) checkAllPages(bytes);
+        else checkMetaPages(bytes, size, (offset) => readBytes(file, offset, 8).readBigUInt64LE());
+        return isWhole;
+      } catch (error) {
+        if (readBytes(file, 0, bytes.length).equals(bytes)) throw error;
+      }
     }
-    return { bytes, size, isWhole: size <= fullCheckBytes };
   } finally {
     closeSync(file);
   }
+}
+
+function readBytes(file: number, start: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let done = 0; done < length; ) {
+    const count = readSync(file, bytes, done, length - done, start + done);
+    if (count === 0) throw new VaultError('corrupt', `${dataFile} became shorter while it was read`);
+    done += count;
+  }
+  return bytes;
 }
 
 function syncFolder(path: string): void {

@@ -37,13 +37,17 @@ interface Meta {
   readonly main: Tree;
 }
 
+/** Bytes at the beginning of a file that hold both meta pages, whatever the page size. */
+export const metaPagesBytes = 2 * 65_536;
+
 /**
- * Checks the meta pages and, of each tree, the root; cost does not grow with the file.
- * @param fileBytes the size of the whole file; `file` may hold only the beginning.
+ * Checks the meta pages and the roots that they name; cost does not grow with the file.
+ * @param beginning at least `metaPagesBytes` of the file, or all of it.
+ * @param numberAt the 8-byte number at an offset of the whole file, little-endian.
  * @throws VaultError `foreign` if this is no LMDB file, `corrupt` if it is damaged.
  */
-export function checkMetaPages(file: Buffer, fileBytes: number): void {
-  new PageCheck(file, fileBytes);
+export function checkMetaPages(beginning: Buffer, fileBytes: number, numberAt: (offset: number) => bigint): void {
+  new PageCheck(beginning, fileBytes, numberAt);
 }
 
 /**
@@ -51,7 +55,7 @@ export function checkMetaPages(file: Buffer, fileBytes: number): void {
  * @throws VaultError as `checkMetaPages`.
  */
 export function checkAllPages(file: Buffer): void {
-  const check = new PageCheck(file, file.length);
+  const check = new PageCheck(file, file.length, (offset) => file.readBigUInt64LE(offset));
   check.walk(check.live.main);
   check.walk(check.live.free);
   check.disjoint();
@@ -65,7 +69,7 @@ class PageCheck {
   readonly #free: number[] = [];
   #counts: [number, number, number, number] = [0, 0, 0, 0];
 
-  constructor(file: Buffer, fileBytes: number) {
+  constructor(file: Buffer, fileBytes: number, numberAt: (offset: number) => bigint) {
     this.#file = file;
     // A fresh magic in one place of two is a flipped byte; in none, another kind of file.
     const isLmdb = (at: number) => file.length >= at + 4 && file.readUInt32LE(at) === lmdbMagic;
@@ -81,8 +85,8 @@ class PageCheck {
     // Each commit rewrites the root of the main tree: a meta page that lies about its commit does not match its root.
     for (const meta of [even, odd]) {
       const root = meta.main.root;
-      if (root === undefined || (root + 1) * this.#pageSize > file.length) continue;
-      expect(this.#number(root * this.#pageSize + 8) === meta.txn, 'the root of the tree');
+      if (root === undefined || (root + 1) * this.#pageSize > fileBytes) continue;
+      expect(Number(numberAt(root * this.#pageSize + 8)) === meta.txn, 'the root of the tree');
     }
   }
 

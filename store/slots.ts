@@ -24,7 +24,6 @@ export const slotField = {
 
 /** The kinds of slots that this version can open. */
 export const slotKinds = ['passphrase', 'key-file', 'recovery-phrase', 'keyring', 'systemd-creds'] as const;
-export type SlotKind = (typeof slotKinds)[number];
 
 /** `randomBytes`, or what stands for it in a test. */
 type Random = (length: number) => Uint8Array;

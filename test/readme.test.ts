@@ -1,11 +1,11 @@
 // The README's "If you lose your machine", followed word by word: its own commands, typed on a terminal in the folder of
 // somebody who has nothing else than what it says they have.
 
-import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { type Reply, typeOnTerminal } from './support/terminal.ts';
 
 /** Each command takes a second or two over its passphrases, more on a busy machine. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -37,12 +37,8 @@ class Machine {
     return join(this.home, '.local/share/passfob/vault');
   }
 
-  /**
-   * Types a command, and an answer after each question.
-   * @returns what the terminal showed
-   * @throws Error if it fails, or ends before all was asked
-   */
-  async type(command: string | undefined, ...answers: readonly (readonly [question: string, answer: string])[]) {
+  /** Types a command, and an answer to each question. @returns what the terminal showed */
+  type(command: string | undefined, ...replies: readonly Reply[]): Promise<string> {
     if (command === undefined) throw new Error('the README has no such command');
     const env = {
       PATH: `${join(this.home, 'bin')}:${process.env['PATH']}`,
@@ -50,22 +46,7 @@ class Machine {
       XDG_RUNTIME_DIR: join(this.home, 'run'),
       SHELL: '/bin/sh',
     };
-    const child = spawn('script', ['-qfec', command, '/dev/null'], { cwd: this.home, env });
-    const left = [...answers];
-    let shown = '';
-    let unanswered = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      shown += chunk;
-      unanswered += chunk;
-      const [next] = left;
-      if (!next || !unanswered.endsWith(next[0])) return;
-      unanswered = '';
-      left.shift();
-      child.stdin.write(`${next[1]}\r`);
-    });
-    const code = await new Promise((resolve) => child.once('close', resolve));
-    if (code === 0 && left.length === 0) return shown;
-    throw new Error(`${command} ended with ${code}, ${left.length} answers left:\n${shown}`);
+    return typeOnTerminal(command, replies, { cwd: this.home, env });
   }
 
   remove(): void {

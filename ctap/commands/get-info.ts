@@ -51,7 +51,7 @@ export async function getInfo(call: Call): Promise<CborMap> {
     [GetInfoResponse.maxCredBlobLength, policy.maxCredBlobLength],
     [GetInfoResponse.maxRPIDsForSetMinPINLength, policy.maxRPIDsForSetMinPINLength],
     [GetInfoResponse.preferredPlatformUvAttempts, gate.canVerify ? policy.preferredPlatformUvAttempts : undefined],
-    [GetInfoResponse.uvModality, gate.canVerify ? UserVerify.presenceInternal : undefined],
+    [GetInfoResponse.uvModality, gate.canVerify ? (gate.uvModality ?? UserVerify.presenceInternal) : undefined],
     [GetInfoResponse.remainingDiscoverableCredentials, vault.isLocked ? undefined : remaining(call)],
     // `none` goes without saying.
     [GetInfoResponse.attestationFormats, attestationFormats(policy, environment).filter((name) => name !== 'none')],

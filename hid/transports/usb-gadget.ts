@@ -140,8 +140,8 @@ export class UsbGadgetTransport implements HidTransport {
     const [report] = this.#queue;
     const stream = this.#stream;
     if (report === undefined || stream === undefined) return;
-    stream.write(report, () => {
-      if (this.#stream !== stream) return;
+    stream.write(report, (error) => {
+      if (error || this.#stream !== stream) return;
       this.#queue.shift();
       this.#watchHost();
       this.#write();

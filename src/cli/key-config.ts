@@ -1,5 +1,5 @@
-// passfob config show | always-uv | min-pin-length | long-touch-reset | enterprise-attestation: how a whole key behaves,
-// ours or any other (authenticatorConfig).
+// passfob config show | always-uv | min-pin-length | pin-complexity | long-touch-reset | enterprise-attestation: how a
+// whole key behaves, ours or any other (authenticatorConfig).
 
 import { type Command, InvalidArgumentError } from 'commander';
 import type { CborMap, CborValue } from '../../ctap/cbor.ts';
@@ -27,6 +27,7 @@ export function addConfigCommands(program: Command): void {
     .option('--rp <id...>', 'the relying parties that may learn it (extension minPinLength)')
     .option('--force-change', 'the PIN must be changed before it can be used again')
     .action(minimumPinLength);
+  pinFileOption(verb('pin-complexity', 'refuse simple PINs; only a reset undoes it')).action(pinComplexity);
   pinFileOption(verb('long-touch-reset', 'reset only after a long touch; only a reset undoes it')).action(
     longTouchReset,
   );
@@ -67,6 +68,14 @@ async function alwaysUv(on: boolean, flags: ConfigFlags): Promise<void> {
     // The key knows only how to toggle it.
     if (state !== on) await configure(SubCommand.toggleAlwaysUv);
     console.log(on ? 'the key always verifies its user' : 'the key verifies its user where a site asks for it');
+  });
+}
+
+async function pinComplexity(flags: ConfigFlags): Promise<void> {
+  await withConfig(flags, async (configure, info) => {
+    supported(info.pinComplexityPolicy);
+    await configure(SubCommand.setMinPINLength, new Map([[Params.pinComplexityPolicy, true]]));
+    console.log('simple PINs are refused');
   });
 }
 

@@ -41,10 +41,10 @@ async function keys(flags: KeysFlags): Promise<void> {
 function printConfigured(found: readonly ConfiguredKey[]): void {
   printTable(
     ['KEY', 'VAULT', 'PROCESS', 'TRANSPORTS', 'SERIAL', 'CREDENTIALS'],
-    found.map(({ name, vault, exists, pid, transports, serialNumber, credentials }) => [
+    found.map(({ name, vault, exists, pid, locked, transports, serialNumber, credentials }) => [
       name ?? '(no name)',
       exists ? vault : `${vault} (not made yet)`,
-      text(pid),
+      locked ? `${pid} (locked)` : text(pid),
       transports.join(', '),
       serialNumber,
       text(credentials),

@@ -43,6 +43,7 @@ export function addRunCommand(program: Command): void {
     .option('--no-lock-on-screen-lock', 'do not')
     .option('--profile <profile>', 'how much the key shows of what it can do: compatible or full (default: compatible)')
     .option('--attestation <kind>', 'how it attests registrations: self, certificate or none (default: self)')
+    .option('--reset-window <when>', 'when programs may ask for a reset: power-up or always (default: power-up)')
     .option('--log-level <level>', 'silent, error, warn, info or debug (default: info)')
     .action(run);
 }

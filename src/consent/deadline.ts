@@ -15,7 +15,7 @@ export interface PatientGate extends UserGate {
 export function withDeadline(gate: UserGate, timeoutMs: number): PatientGate {
   const open = new Set<() => void>();
   return {
-    canVerify: gate.canVerify,
+    ...gate,
     expire: () => {
       for (const expireOne of open) expireOne();
     },

@@ -15,11 +15,13 @@ export interface ConfiguredKey {
   readonly exists: boolean;
   /** The process that is the key now. */
   readonly pid: number | null;
+  /** Whether that process has the vault locked; null if there is none. */
+  readonly locked: boolean | null;
   /** Those of the running daemon; otherwise those that it would have. */
   readonly transports: readonly string[];
   readonly productName: string;
   readonly serialNumber: string;
-  /** How many there are; null if no daemon has the vault open. */
+  /** How many there are; null if no process has the vault open. */
   readonly credentials: number | null;
   /** Why a daemon that is there could not be asked. */
   readonly problem: string | null;
@@ -42,6 +44,7 @@ async function configuredKey(name: string | undefined): Promise<ConfiguredKey> {
     vault,
     exists: vaultExists(vault),
     pid: daemon?.pid ?? null,
+    locked: daemon?.locked ?? null,
     transports: daemon?.transports ?? config.transports,
     productName,
     serialNumber,

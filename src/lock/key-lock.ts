@@ -192,7 +192,10 @@ export class KeyLock {
     const { idleMs } = this.#settings;
     if (idleMs === undefined || this.#vault.isLocked) return;
     const left = this.#vault.lastUsedAt + idleMs - performance.now();
-    if (left <= 0) return this.#lockUnasked('not used for a while');
+    if (left <= 0) {
+      this.#lockUnasked('not used for a while');
+      return;
+    }
     this.#idleTimer = setTimeout(() => this.#watchUse(), Math.min(Math.ceil(left), maxTimerMs));
     this.#idleTimer.unref();
   }

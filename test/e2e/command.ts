@@ -25,7 +25,8 @@ export interface RunningCommand {
 }
 
 export function start(program: string, args: readonly string[], options: CommandOptions = {}): RunningCommand {
-  const child = spawn(program, args, { cwd: options.cwd, env: options.env ?? process.env });
+  // In a session of its own, so that a program finds no terminal and reads a PIN from its input.
+  const child = spawn(program, args, { cwd: options.cwd, env: options.env ?? process.env, detached: true });
   const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ code, signal }));

@@ -33,8 +33,8 @@ export interface DaemonOptions {
   readonly consent?: 'always' | 'scripted';
   /** Whether a touch also verifies the person. */
   readonly verify?: boolean;
-  /** Starts with the vault locked. */
-  readonly locked?: boolean;
+  /** More options of `passfob run`. */
+  readonly options?: readonly string[];
   /** Left out: a new one. */
   readonly vault?: Vault;
   /** Added to the daemon's environment. */
@@ -62,15 +62,14 @@ export async function startDaemon({
   transport = 'uhid',
   consent = 'always',
   verify = false,
-  locked = false,
+  options = [],
   vault,
   env,
 }: DaemonOptions = {}): Promise<Daemon> {
   const usedVault = vault ?? (await makeVault());
   const how = typeof transport === 'string' ? runArguments[transport] : transport;
-  const args = [program, 'run', ...how, '--consent', consent, '--log-level', 'debug'];
+  const args = [program, 'run', ...how, '--consent', consent, '--log-level', 'debug', ...options];
   if (verify) args.push('--verify');
-  if (locked) args.push('--locked');
   const child = spawn(process.execPath, args, {
     env: { ...usedVault.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

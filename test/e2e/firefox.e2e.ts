@@ -2,6 +2,7 @@
 
 import puppeteer from 'puppeteer-core';
 import { testBrowser } from './browser.ts';
+import { firefoxPreferences } from './firefox-preferences.ts';
 
 testBrowser('Firefox', ['uhid'], async () => {
   const browser = await puppeteer.launch({
@@ -9,12 +10,7 @@ testBrowser('Firefox', ['uhid'], async () => {
     executablePath: '/usr/bin/firefox-esr',
     timeout: 240_000,
     protocolTimeout: 240_000,
-    extraPrefsFirefox: {
-      'security.webauth.webauthn_enable_softtoken': false,
-      'security.webauth.webauthn_enable_usbtoken': true,
-      // Otherwise Firefox asks a person whether the site may know the model.
-      'security.webauthn.always_allow_direct_attestation': true,
-    },
+    extraPrefsFirefox: firefoxPreferences,
   });
   const tab = await browser.newPage();
   tab.setDefaultTimeout(120_000);

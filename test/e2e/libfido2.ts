@@ -1,7 +1,8 @@
 // libfido2's tools fido2-cred and fido2-assert: what they read and print is a list of lines, see their manual pages.
 
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningCommand, start, succeed } from './command.ts';
 
@@ -23,22 +24,51 @@ export function credentialRequest(rpId: string, userName: string): string {
   return lines(hashOf(`register ${userName}`), rpId, userName, randomBytes(16).toString('base64'));
 }
 
-/** `options` are those of fido2-cred: `-r` discoverable, `-u` over U2F. */
-export async function makeCredential(
+export interface ToolOptions {
+  /** Of the tool, like `-r` or `-h`. */
+  readonly options?: readonly string[];
+  /** How the tool calls the algorithm: `es256`, `es384` or `eddsa`. */
+  readonly type?: string;
+  /** What it reads where it asks for the PIN. */
+  readonly pin?: string;
+  /** For the extension hmac-secret, base64. */
+  readonly salt?: string;
+}
+
+/** Runs `fido2-cred -M`. `options`: `-r` discoverable, `-u` over U2F. */
+export function makeCredential(
   node: string,
   rpId: string,
   userName: string,
   ...options: string[]
 ): Promise<MadeCredential> {
-  const input = credentialRequest(rpId, userName);
-  const output = await succeed('fido2-cred', ['-M', ...options, node], { input });
+  return makeCredentialWith(node, rpId, userName, { options });
+}
+
+export async function makeCredentialWith(
+  node: string,
+  rpId: string,
+  userName: string,
+  { options = [], type, pin }: ToolOptions,
+): Promise<MadeCredential> {
+  const request = fileOf(credentialRequest(rpId, userName));
+  const args = ['-M', ...options, '-i', request, node, ...(type ? [type] : [])];
+  const output = await succeed('fido2-cred', args, { input: `${pin ?? ''}\n` });
   const [, , format = '', , id = ''] = output.split('\n');
   return { rpId, id, format, output };
 }
 
-/** Verifies the attestation with libfido2 and keeps the public key in a file of `folder`, whose path is returned. */
-export async function verifyCredential(credential: MadeCredential, folder: string): Promise<string> {
-  const [id, ...publicKey] = (await succeed('fido2-cred', ['-V'], { input: credential.output })).split('\n');
+/**
+ * Verifies the attestation with libfido2 and keeps the public key in a file of `folder`, whose path is returned.
+ * `options`: `-h` hmac-secret, `-v` the person was verified, `-c` the level of credProtect.
+ */
+export async function verifyCredential(
+  credential: MadeCredential,
+  folder: string,
+  { options = [], type = 'es256' }: ToolOptions = {},
+): Promise<string> {
+  const verified = await succeed('fido2-cred', ['-V', ...options, type], { input: credential.output });
+  const [id, ...publicKey] = verified.split('\n');
   if (id !== credential.id) throw new Error(`expected the id ${credential.id}, but fido2-cred verified ${id}`);
   const file = join(folder, 'public-key.pem');
   writeFileSync(file, publicKey.join('\n'));
@@ -52,12 +82,33 @@ export function startAssertion(
   id: string | undefined,
   ...options: string[]
 ): RunningCommand {
-  const input = lines(hashOf(`sign in to ${rpId}`), rpId, ...(id === undefined ? [] : [id]));
-  const byKey = id === undefined ? ['-r'] : [];
-  return start('fido2-assert', ['-G', '-p', ...byKey, ...options, node], { input });
+  return startAssertionWith(node, rpId, id, { options });
 }
 
-/** Verifies with libfido2 what `fido2-assert -G` printed, presence included. */
-export async function verifyAssertion(output: string, publicKeyFile: string): Promise<void> {
-  await succeed('fido2-assert', ['-V', '-p', publicKeyFile, 'es256'], { input: output });
+export function startAssertionWith(
+  node: string,
+  rpId: string,
+  id: string | undefined,
+  { options = [], pin, salt }: ToolOptions,
+): RunningCommand {
+  const optional = [id, salt].filter((each) => each !== undefined);
+  const request = fileOf(lines(hashOf(`sign in to ${rpId}`), rpId, ...optional));
+  const byKey = id === undefined ? ['-r'] : [];
+  return start('fido2-assert', ['-G', '-p', ...byKey, ...options, '-i', request, node], { input: `${pin ?? ''}\n` });
+}
+
+/** Verifies with libfido2 what `fido2-assert -G` printed, presence included. `options`: `-v` verification, too. */
+export async function verifyAssertion(
+  output: string,
+  publicKeyFile: string,
+  { options = [], type = 'es256' }: ToolOptions = {},
+): Promise<void> {
+  await succeed('fido2-assert', ['-V', '-p', ...options, publicKeyFile, type], { input: output });
+}
+
+/** A request goes to the tools in a file, so that their input is free for the PIN. */
+function fileOf(text: string): string {
+  const file = join(tmpdir(), `request-${randomUUID()}`);
+  writeFileSync(file, text);
+  return file;
 }

@@ -33,8 +33,8 @@ async function run(options: DaemonOptions = {}): Promise<Daemon> {
 }
 
 test('fido2-assert waits on a locked key until `passfob unlock`, and gets what verifies', async () => {
-  const key = await run({ locked: true });
-  expect(JSON.parse(await key.passfob('status', '--json'))).toMatchObject({ locked: true });
+  const key = await run({ options: ['--locked'] });
+  expect(JSON.parse(await key.passfob('status', '--json'))).toMatchObject({ options: ['--locked'] });
   const assertion = startAssertion((await key.node()).path, 'example.com', undefined);
   await key.printed(waitsForVault);
   expect(assertion.process.exitCode).toBeNull();
@@ -57,7 +57,7 @@ test('a key that was locked while it ran is the same key once it is unlocked', a
 });
 
 test('a program that is killed while it waits for the vault leaves nothing behind', async () => {
-  const key = await run({ locked: true });
+  const key = await run({ options: ['--locked'] });
   const { path } = await key.node();
   const killed = startAssertion(path, 'example.com', undefined);
   await key.printed(waitsForVault);

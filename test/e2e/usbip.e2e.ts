@@ -3,7 +3,7 @@
 
 import { readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test, vi } from 'vitest';
 import { findDevices } from '../../hid/host/find-device.ts';
 import { openDevice } from '../../hid/host/open-device.ts';
 import { attachToVhci } from '../../hid/transports/usbip/vhci.ts';
@@ -67,10 +67,12 @@ describe('attached by the daemon itself', () => {
 
   test.each(kinds)('%s is broken off by detaching, and by a replug: the next exchange works', async (_, begin) => {
     const node = await daemon.node();
+    onTestFailed(() => daemon.control.replug()); // for the next test to find the key plugged in
     await begin(await openDevice(node.path), daemon);
     writeFileSync(`${vhci}/detach`, '0');
     await untilUnplugged(node);
-    const attachment = await attachToVhci(address);
+    // The kernel is done with the key before the daemon has heard of it.
+    const attachment = await vi.waitFor(() => attachToVhci(address), { timeout: 10_000 });
     await attachment.untilBound();
 
     const again = await openDevice((await daemon.node()).path);

@@ -23,6 +23,9 @@ const report = {
   ],
 };
 
+const e2e = join(folder, 'a.e2e.ts');
+writeFileSync(e2e, "describe('a lock', () => test('opens with $key', () => {}));");
+
 function check(...rows: string[]): { code: number | null; output: string } {
   const [table, results] = [join(folder, 'table.md'), join(folder, 'report.json')];
   const head = ['# Title', '', '| id | section | behaviour | test | note |', '|---|---|---|---|---|'];
@@ -39,12 +42,15 @@ describe('the table of requirements', () => {
       '| A | §1 | opens | `test/a.test.ts › a key › with 1 › opens (twice)` | |',
       '| B | §1 | opens | `test/a.test.ts › a key › with * › opens (twice)` | |',
       '| C | §1 | flies | | no wings |',
+      `| D | §1 | opens | \`${e2e} › a lock › opens with *\` | |`,
     );
-    expect([code, output]).toEqual([0, expect.stringContaining('3 requirements, 2 tested, 1 explained')]);
+    expect([code, output]).toEqual([0, expect.stringContaining('4 requirements, 3 tested, 1 explained')]);
   });
 
   for (const [fault, row, message] of [
     ['a test that is not there', '| A | §1 | x | `test/a.test.ts › opens` | |', 'no such test: test/a.test.ts › opens'],
+    ['an end-to-end test that is not there', `| A | §1 | x | \`${e2e} › shuts\` | |`, `no such test: ${e2e} › shuts`],
+    ['an end-to-end test without a file', '| A | §1 | x | `b.e2e.ts › x` | |', 'no such test: b.e2e.ts › x'],
     ['a test that failed', '| A | §1 | x | `test/a.test.ts › closes` | |', 'failed: test/a.test.ts › closes'],
     ['a test that did not run', '| A | §1 | x | `test/a.test.ts › *s` | |', 'skipped: test/a.test.ts › sleeps'],
     ['neither a test nor an explanation', '| A | §1 | x | | |', 'line 5, A: neither a test nor an explanation'],

@@ -34,6 +34,7 @@ describe('where settings come from', () => {
       logLevel: 'info',
       profile: 'compatible',
       attestation: 'self',
+      resetWindow: 'power-up',
       credentialKind: undefined,
       relyingParties: {},
       enterprise: undefined,
@@ -54,6 +55,12 @@ describe('where settings come from', () => {
   test('the environment names several transports with spaces between them', () => {
     const env = { PASSFOB_TRANSPORT: 'uhid  tcp:127.0.0.1:7000' };
     expect(loadConfig({}, { env, home }).transports).toEqual(['uhid', 'tcp:127.0.0.1:7000']);
+  });
+
+  test('reset is taken at any time only where that was asked for', () => {
+    const policyWith = (env: Record<string, string>) => policyOf(loadConfig({}, { env, home }));
+    expect(policyWith({}).resetWindowMs).toBe(10_000);
+    expect(policyWith({ PASSFOB_RESET_WINDOW: 'always' }).resetWindowMs).toBe(Number.POSITIVE_INFINITY);
   });
 
   test('the file says what new credentials become, everywhere and for one relying party, and who may ask for more', () => {
@@ -138,6 +145,7 @@ describe('what is refused', () => {
     ['{"relyingParties": {"example.com": {}}}', '"relyingParties" must be like'],
     ['{"enterprise": {"rpIds": "example.com"}}', '"enterprise" must be like'],
     ['{"profile": "some"}', 'unknown profile "some"'],
+    ['{"resetWindow": "never"}', 'unknown reset window "never"'],
     ['{"attestation": "basic"}', 'unknown attestation "basic"'],
     ['{"credentialKind": "copied"}', 'unknown kind of credentials "copied"'],
     ['{"serialNumber": "Grüße"}', '"serialNumber" must be 1 to 63 printable ASCII characters'],

@@ -83,7 +83,10 @@ it('throws nothing but a VaultError whichever byte of the pages is changed', () 
   for (let offset = 0; offset < used; offset += 5) {
     const bad = Buffer.from(intact);
     bad[offset] = (bad[offset] ?? 0) ^ 0xff;
-    for (const check of [() => checkAllPages(bad), () => checkMetaPages(bad.subarray(0, 8192), bad.length)]) {
+    for (const check of [
+      () => checkAllPages(bad),
+      () => checkMetaPages(bad.subarray(0, 8192), bad.length, (offset) => bad.readBigUInt64LE(offset)),
+    ]) {
       try {
         check();
       } catch (error) {

@@ -110,6 +110,13 @@ const states: Record<string, (key: Key) => Promise<void>> = {
   },
 };
 
+it('UV-02: tells how the gate verifies, where it says so', async () => {
+  const key = new Key();
+  key.gate.canVerify = true;
+  Object.assign(key.gate, { uvModality: 0x04 });
+  expect((await key.send(Command.getInfo)).members.get(0x12)).toBe(0x04);
+});
+
 describe('getInfo is consistent', () => {
   for (const [state, reach] of Object.entries(states)) {
     it(`with ${state} (INFO-03 to INFO-12)`, async () => {

@@ -79,7 +79,7 @@ describe('two keys of the configuration file', () => {
       }
       const { pid } = daemon.child;
       expect(await home.json('keys')).toMatchObject([
-        { name: 'work', exists: true, pid, serialNumber: 'W-1', credentials: 0, problem: null },
+        { name: 'work', exists: true, pid, locked: false, serialNumber: 'W-1', credentials: 0, problem: null },
         { name: 'home', exists: true, pid, serialNumber: serial, credentials: 0, problem: null },
       ]);
       expect(await daemon.stop()).toEqual({ code: 0, signal: null });

@@ -63,6 +63,7 @@ describe.each(['without', 'with'])('%s a daemon', (how) => {
     expect(await config('always-uv', 'on')).toMatchObject({ code: 0, stderr: '' });
     expect(await config('always-uv', 'on')).toMatchObject({ code: 0 });
     expect(await config('long-touch-reset')).toMatchObject({ code: 0 });
+    expect(await config('pin-complexity')).toMatchObject({ code: 0, stdout: 'simple PINs are refused\n' });
     expect(await config('min-pin-length', '6', '--rp', 'example.com', '--rp', 'example.org')).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('the PIN must be changed'),
@@ -71,7 +72,7 @@ describe.each(['without', 'with'])('%s a daemon', (how) => {
       alwaysUv: true,
       minPinLength: 6,
       forcePinChange: true,
-      pinComplexityPolicy: false,
+      pinComplexityPolicy: true,
       longTouchForReset: true,
       enterpriseAttestation: null,
     });
