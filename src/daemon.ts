@@ -237,7 +237,8 @@ function logged(gate: UserGate, log: Log): UserGate {
     async ask(prompt: Prompt, signal): Promise<Answer> {
       log.debug(`waiting for a touch: ${describePrompt(prompt)}`);
       const answer = await gate.ask(prompt, signal);
-      log.info(`${describePrompt(prompt)}: ${answerWord[answer.kind]}`);
+      const isStranger = prompt.verify && answer.kind === 'approved' && !answer.verified;
+      log.info(`${describePrompt(prompt)}: ${isStranger ? 'not verified' : answerWord[answer.kind]}`);
       return answer;
     },
   };

@@ -62,7 +62,7 @@ export function openTerminal(terminal: Terminal = processTerminal): TerminalDesk
       async ask(prompt, signal) {
         const question = questionOf(prompt, keyName);
         if (!prompt.verify || !isOwner) return askYesOrNo(question, signal);
-        const words = await askWords(`${question}. Type the vault's passphrase to allow it, or nothing`, signal);
+        const words = await askWords(`${question}. Type the vault's passphrase to allow it (empty to refuse)`, signal);
         if (signal.aborted) return { kind: 'cancelled' };
         return words === undefined ? { kind: 'declined' } : { kind: 'approved', verified: await isOwner(words) };
       },

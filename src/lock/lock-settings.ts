@@ -18,7 +18,7 @@ export function lockSettings(config: Config, log: Log, desk: TerminalDesk | unde
     ...(desk && {
       async askPerson(reason, signal) {
         const slots = await readSlots(vaultDirectory);
-        const words = await desk.askWords(`${reason}. ${questionFor(slots)}${whose}, or nothing`, signal);
+        const words = await desk.askWords(`${reason}. ${questionFor(slots)}${whose} (empty to refuse)`, signal);
         return words === undefined ? undefined : unlockOf(words, slots);
       },
     }),

@@ -4,11 +4,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectSocket } from '../../../hid/host/connect-socket.ts';
 import { CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
 import * as platform from '../../support/platform.ts';
 import { Home } from '../../support/program.ts';
+
+// Each command is a process of its own, and a passphrase is stretched in most of them.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let home: Home;
 beforeEach(async () => {

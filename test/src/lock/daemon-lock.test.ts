@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { UserGate } from '../../../ctap/env.ts';
 import { CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
 import { LoopbackTransport } from '../../../hid/transports/loopback.ts';
@@ -40,6 +40,8 @@ const signIn = platform.request(
     [2, clientDataHash],
   ]),
 );
+/** What the daemon says when a request waits for a person. */
+const told = 'warn: a program needs the vault, which is locked: `passfob unlock` opens it';
 const getInfo = platform.request(0x04);
 
 let folder: string;
@@ -133,7 +135,7 @@ describe('a daemon that starts locked', () => {
     const { connect, log, control } = await run();
     const { waits, answer } = ask(await connect(), registration);
     await waits;
-    expect(log).toContain('warn: a program needs the vault, which is locked: `passfob unlock` opens it');
+    expect(log).toContain(told);
     await control.unlock({ passphrase });
     await answer;
   });
@@ -322,13 +324,13 @@ describe('a lock', () => {
   });
 
   test('by hand holds until somebody unlocks, also where the vault would open by itself', async () => {
-    const { connect, control, daemon } = await run({
+    const { connect, control, daemon, log } = await run({
       startsOpen: true,
       openByItself: () => openVault(directory, { passphrase }),
     });
     await control.lock();
-    const { waits, answer } = ask(await connect(), registration);
-    await waits;
+    const { answer } = ask(await connect(), registration);
+    await vi.waitFor(() => expect(log).toContain(told));
     expect(daemon.status().locked).toBe(true);
     expect(await control.unlock({})).toBe(true);
     verifyRegistration(await answer);
