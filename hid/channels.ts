@@ -111,9 +111,14 @@ export class ChannelMachine {
     return [next];
   }
 
-  /** The cable is pulled: no channels, no lock, nothing received. A running request counts as aborted until it settles. */
+  /** The cable is pulled: as `abandon`, and no channels. */
   forget(): void {
     this.#channels.clear();
+    this.abandon();
+  }
+
+  /** No host is left: no lock, nothing received. A running request counts as aborted until it settles. */
+  abandon(): void {
     this.#receiving = undefined;
     this.#waiting = undefined;
     this.#locked = undefined;

@@ -72,8 +72,7 @@ export class CtapHidDevice {
           if (this.#isOpen) this.#perform(this.#machine.receive(report, performance.now()));
         },
         (error) => this.#transportFailed(error),
-        // Nobody is left to read the answer, or to go on with a message.
-        () => this.#forget(),
+        () => this.#abandon(),
       );
     } catch (error) {
       this.#unplug();
@@ -164,12 +163,13 @@ export class CtapHidDevice {
 
   #unplug(): void {
     this.#isOpen = false;
-    this.#forget();
+    this.#machine.forget();
+    this.#abandon();
   }
 
-  /** Nobody is left who waits for an answer. */
-  #forget(): void {
-    this.#machine.forget();
+  /** Nobody is left to send the rest of a message, or to read an answer. */
+  #abandon(): void {
+    this.#machine.abandon();
     this.#watchDeadline();
     this.#abort();
   }

@@ -10,7 +10,8 @@ export interface HidTransport {
   /**
    * Resolves when a host can see the device. `onReport` then gets every report of every host: exactly 64 bytes,
    * no report id, owned by the receiver. `onError` is called at most once, if the transport dies by itself.
-   * `onAbandoned` is called each time that the last host has closed the device, by transports that can tell.
+   * `onAbandoned` is called each time that the last host has closed the device, or let go of it, by transports that can
+   * tell: what it had under way is forgotten then, and the device stays open for the next one.
    */
   open(
     onReport: (report: Uint8Array) => void,

@@ -55,7 +55,7 @@ export class UsbIpTransport implements HidTransport {
   async open(
     onReport: (report: Uint8Array) => void,
     _onError: (error: Error) => void,
-    onAbandoned?: () => void,
+    onAbandoned: () => void = () => {},
   ): Promise<void> {
     const server = createServer((socket) => this.#serve(socket, onReport, onAbandoned));
     server.maxConnections = maxPeers;
@@ -102,7 +102,7 @@ export class UsbIpTransport implements HidTransport {
     }
   }
 
-  #serve(socket: Socket, onReport: (report: Uint8Array) => void, onAbandoned: (() => void) | undefined): void {
+  #serve(socket: Socket, onReport: (report: Uint8Array) => void, onAbandoned: () => void): void {
     const peer = new Peer(socket, {
       identity: this.#identity,
       patienceMs: this.#options.patienceMs ?? patienceMs,
@@ -112,6 +112,7 @@ export class UsbIpTransport implements HidTransport {
         return true;
       },
       onReport,
+      onAbandoned,
     });
     this.#peers.add(peer);
     socket.once('close', () => {
@@ -120,11 +121,11 @@ export class UsbIpTransport implements HidTransport {
     });
   }
 
-  #release(onAbandoned: (() => void) | undefined): void {
+  #release(onAbandoned: () => void): void {
     this.#host = undefined;
     this.#attachment = undefined;
     this.#pacer.stop();
-    onAbandoned?.();
+    onAbandoned();
   }
 
   #asTransportError(cause: unknown): TransportError {

@@ -318,7 +318,7 @@ describe('INIT on the channel of a running request', () => {
   });
 });
 
-describe('a device that the last host has closed', () => {
+describe('a device that the last host has closed, or let go of', () => {
   it('aborts the request that nobody waits for, and takes the next one once that has ended', async () => {
     const { cable, desk, send, newChannel } = await plugIn();
     const channel = newChannel();
@@ -326,11 +326,25 @@ describe('a device that the last host has closed', () => {
     cable.onAbandoned();
     expect(desk.latest.context.signal.aborted).toBe(true);
     await desk.latest.answer([0x2d]);
-    cable.take();
+    expect(cable.take()).toEqual([]);
     send(newChannel(), Command.CBOR, [4]);
     expect(desk.latest.payload).toEqual([4]);
     expect(desk.latest.context.signal.aborted).toBe(false);
     await desk.latest.answer([0]);
+  });
+
+  it('forgets half a message and a lock at once, so that the next host finds it free; channels stay', async () => {
+    const { cable, desk, send, newChannel } = await plugIn();
+    const channel = newChannel();
+    send(channel, Command.LOCK, [10]);
+    const [start = new Uint8Array(64)] = splitMessage(channel, Command.CBOR, new Uint8Array(100));
+    cable.onReport(start);
+    cable.onAbandoned();
+    const next = newChannel();
+    expect(send(next, Command.CBOR, [4])).toEqual([]);
+    await desk.latest.answer([0]);
+    expect(cable.take()).toEqual([message(next, Command.CBOR, [0])]);
+    expect(send(channel, Command.PING, [1])).toEqual([message(channel, Command.PING, [1])]);
   });
 
   it('has nothing to abort if it was idle', async () => {
@@ -433,23 +447,6 @@ describe('closing', () => {
     await device.close();
     await vi.advanceTimersByTimeAsync(1000);
     expect(cable.take()).toEqual([]);
-  });
-});
-
-describe('a host that lets go of the device', () => {
-  it('leaves nothing under way: its request is aborted, its channels are forgotten, the next host is served', async () => {
-    const { cable, desk, send, newChannel } = await plugIn();
-    const channel = newChannel();
-    send(channel, Command.CBOR, [1]);
-    cable.onAbandoned();
-    expect(desk.latest.context.signal.aborted).toBe(true);
-    await desk.latest.answer([0x2d]);
-    expect(cable.take()).toEqual([]);
-    expect(send(channel, Command.PING)).toEqual([failed(channel, ErrorCode.INVALID_CHANNEL)]);
-    const next = newChannel();
-    send(next, Command.CBOR, [4]);
-    await desk.latest.answer([0]);
-    expect(cable.take()).toEqual([message(next, Command.CBOR, [0])]);
   });
 });
 

@@ -9,13 +9,18 @@ export interface Address {
   readonly port: number;
 }
 
+interface Program {
+  readonly listeners: ((report: Uint8Array) => void)[];
+}
+
 export class UsbIpMachine {
   readonly #client: UsbIpClient;
-  readonly #listeners = new Set<(report: Uint8Array) => void>();
+  readonly #programs = new Set<Program>();
+  /** Transfers that wait for a report, while a program has the device open. */
+  readonly #reading = new Set<number>();
 
   private constructor(client: UsbIpClient) {
     this.#client = client;
-    for (let i = 0; i < 2; i++) void this.#read();
   }
 
   /** Imports the key. While the host before is on its way out, tries again. */
@@ -34,21 +39,24 @@ export class UsbIpMachine {
     );
   }
 
-  /** A program of this machine. */
+  /** A program of this machine. While there is one, the machine reads; with the last one it stops. */
   program(): HostConnection {
-    const listeners: ((report: Uint8Array) => void)[] = [];
+    const program: Program = { listeners: [] };
+    this.#programs.add(program);
+    if (this.#programs.size === 1) for (let i = 0; i < 2; i++) void this.#read();
     return {
       send: async (report) => {
         const { status, actualLength } = await this.#client.submit(1, 'out', { data: Buffer.from(report) }).done;
         if (status !== 0 || actualLength !== 64) throw new Error(`sent ${actualLength} bytes, with status ${status}`);
       },
       onReport: (listener) => {
-        listeners.push(listener);
-        this.#listeners.add(listener);
+        program.listeners.push(listener);
       },
       onClose: (listener) => void this.#client.closed.then(() => listener()),
       close: async () => {
-        for (const listener of listeners) this.#listeners.delete(listener);
+        if (!this.#programs.delete(program) || this.#programs.size > 0) return;
+        await Promise.all([...this.#reading].map((sequence) => this.#client.unlink(sequence)));
+        this.#reading.clear();
       },
     };
   }
@@ -59,10 +67,15 @@ export class UsbIpMachine {
   }
 
   async #read(): Promise<void> {
-    for (;;) {
-      const transfer = await this.#client.submit(1, 'in', { length: 64 }).done.catch(() => undefined);
+    while (this.#programs.size > 0) {
+      const { sequence, done } = this.#client.submit(1, 'in', { length: 64 });
+      this.#reading.add(sequence);
+      const transfer = await done.catch(() => undefined);
       if (transfer === undefined) return;
-      for (const listener of this.#listeners) listener(Uint8Array.from(transfer.data));
+      this.#reading.delete(sequence);
+      for (const { listeners } of this.#programs) {
+        for (const listener of listeners) listener(Uint8Array.from(transfer.data));
+      }
     }
   }
 }

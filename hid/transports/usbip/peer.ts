@@ -27,6 +27,8 @@ export interface PeerOptions {
   /** Grants the device to this peer, or not. */
   claim(): boolean;
   onReport(report: Uint8Array): void;
+  /** No program of the host that has the device reads from it any more. */
+  onAbandoned(): void;
 }
 
 export class Peer {
@@ -78,13 +80,13 @@ export class Peer {
   }
 
   #answer(request: OperationRequest): void {
-    const { identity, claim, onReport } = this.#options;
+    const { identity, claim, onReport, onAbandoned } = this.#options;
     if (request.kind === 'list') this.#write(encodeDeviceList(identity));
     else if (request.busId !== busId) this.#write(encodeImportRefusal(ImportStatus.NODEV));
     else if (!claim()) this.#write(encodeImportRefusal(ImportStatus.DEV_BUSY));
     else {
       this.#write(encodeImported(identity));
-      this.#urbs = new Urbs(identity, (bytes) => this.#write(bytes), onReport);
+      this.#urbs = new Urbs(identity, (bytes) => this.#write(bytes), onReport, onAbandoned);
     }
   }
 

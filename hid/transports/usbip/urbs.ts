@@ -20,14 +20,24 @@ export class Urbs {
   /** Sequence numbers of transfers to the host that wait for a report, oldest first. */
   readonly #waiting = new Set<number>();
   readonly #reports: Uint8Array[] = [];
+  readonly #onAbandoned: () => void;
   /** From a host's first transfer on until it takes the last one back: what is sent in between is kept for it. */
   #isRead = false;
 
-  /** `reply` sends bytes to the host; `onReport` gets reports of 64 bytes, owned by the receiver. */
-  constructor(identity: DeviceIdentity, reply: (bytes: Uint8Array) => void, onReport: (report: Uint8Array) => void) {
+  /**
+   * `reply` sends bytes to the host; `onReport` gets reports of 64 bytes, owned by the receiver; `onAbandoned` is called
+   * when the host does not read any more.
+   */
+  constructor(
+    identity: DeviceIdentity,
+    reply: (bytes: Uint8Array) => void,
+    onReport: (report: Uint8Array) => void,
+    onAbandoned: () => void,
+  ) {
     this.#control = new ControlEndpoint(identity, onReport);
     this.#reply = reply;
     this.#onReport = onReport;
+    this.#onAbandoned = onAbandoned;
   }
 
   /** @throws UsbIpError if the host breaks the protocol */
@@ -92,6 +102,7 @@ export class Urbs {
       // The last program has closed the device: the next one must not find what was meant for others.
       this.#isRead = false;
       this.#reports.length = 0;
+      this.#onAbandoned();
     }
   }
 

@@ -32,6 +32,7 @@ describe('UsbIpTransport', () => {
 
   describeTransport({
     create: () => new UsbIpTransport(anyPort, identity),
+    noticesAbsence: true,
     connect: async (transport) => {
       if (!(await machine?.has(transport.address))) machine = await UsbIpMachine.plugIn(transport.address);
       return machine?.program() ?? expect.fail('there is no machine');
