@@ -25,7 +25,7 @@ export const halfExchanges: Readonly<Record<string, HalfExchange>> = {
   },
   'a long PING on its way to the key': async (host) => {
     const { channel } = await CtapHidClient.connect(host);
-    for (const report of splitMessage(channel, Command.PING, longest).slice(0, 60)) await host.send(report);
+    for (const report of splitMessage(channel, Command.PING, longest).slice(0, 20)) await host.send(report);
   },
   'a long PING on its way back': async (host) => {
     const client = await CtapHidClient.connect(host);
