@@ -141,7 +141,8 @@ function importDevice({ host, port }: UsbIpAddress): Promise<Socket> {
       socket.destroy();
       reject(new TransportError(code, `cannot attach the key: ${text}`));
     };
-    const socket = connect({ host, port }, () => socket.write(encodeImportRequest()));
+    // For the kernel's commands, which are small and follow one another: none waits for the acknowledgement of another.
+    const socket = connect({ host, port, noDelay: true }, () => socket.write(encodeImportRequest()));
     let reply = Buffer.alloc(0);
     socket.on('data', (chunk: Buffer) => {
       reply = Buffer.concat([reply, chunk]);
