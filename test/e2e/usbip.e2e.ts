@@ -1,7 +1,7 @@
 // The key as a USB device, over USB/IP: what the kernel, its tools and libraries make of it, and how it stands being
 // unplugged a hundred times in the middle of everything.
 
-import { readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { realpathSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test, vi } from 'vitest';
 import { findDevices } from '../../hid/host/find-device.ts';
@@ -12,6 +12,7 @@ import { start, succeed } from './command.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { completeExchange, halfExchanges } from './half-exchange.ts';
 import { untilUnplugged } from './hidraw.ts';
+import { heapSize, openFiles, tellingHeap } from './usage.ts';
 import { lsusb, realKey } from './usb-device.ts';
 import { makeVault, type Vault } from './vault.ts';
 
@@ -92,21 +93,9 @@ describe('attached by the daemon itself', () => {
 });
 
 describe('served over TCP', () => {
-  /** Says how large the heap is, after collecting garbage. */
-  const heapTeller = `
-    import v8 from 'node:v8';
-    import vm from 'node:vm';
-    v8.setFlagsFromString('--expose-gc');
-    const collect = vm.runInNewContext('gc');
-    process.on('SIGUSR2', () => {
-      collect();
-      console.log('heap ' + process.memoryUsage().heapUsed);
-    });
-  `;
   let daemon: Daemon;
   beforeAll(async () => {
-    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(heapTeller)}` };
-    daemon = await startDaemon({ transport: ['--transport', 'usbip'], consent: 'scripted', vault, env });
+    daemon = await startDaemon({ transport: ['--transport', 'usbip'], consent: 'scripted', vault, env: tellingHeap });
   });
   afterAll(() => daemon?.stop());
   afterEach(() => succeed('udevadm', ['settle', '--timeout=30']));
@@ -126,11 +115,6 @@ describe('served over TCP', () => {
   });
 
   test('unplugged 88 times more, it loses neither file descriptors nor memory', async () => {
-    const openFiles = () => readdirSync(`/proc/${daemon.pid}/fd`).length;
-    const heapSize = async () => {
-      process.kill(daemon.pid, 'SIGUSR2');
-      return Number((await daemon.printed(/^heap \d+$/)).slice('heap '.length));
-    };
     const unplugOnce = async (round: number) => {
       const [, begin] = kinds[round % kinds.length] ?? expect.fail('no exchange');
       const machine = await UsbIpMachine.plugIn(address);
@@ -142,9 +126,9 @@ describe('served over TCP', () => {
     };
 
     for (let round = 0; round < 28; round++) await unplugOnce(round);
-    const [filesBefore, heapBefore] = [openFiles(), await heapSize()];
+    const [filesBefore, heapBefore] = [openFiles(daemon), await heapSize(daemon)];
     for (let round = 28; round < 88; round++) await unplugOnce(round);
-    await vi.waitFor(() => expect(openFiles()).toBeLessThanOrEqual(filesBefore));
-    expect((await heapSize()) - heapBefore).toBeLessThan(2 << 20);
+    await vi.waitFor(() => expect(openFiles(daemon)).toBeLessThanOrEqual(filesBefore));
+    expect((await heapSize(daemon)) - heapBefore).toBeLessThan(2 << 20);
   });
 });
