@@ -10,7 +10,7 @@ import { type Daemon, startDaemon } from './daemon.ts';
 import { completeExchange, halfExchanges } from './half-exchange.ts';
 import { hidrawNodes, untilUnplugged } from './hidraw.ts';
 import { heapSize, openFiles, tellingHeap } from './usage.ts';
-import { lsusb, realKey, usbDevice, type WayOut, waysOut } from './usb-device.ts';
+import { lsusb, realKey, seenOnUsb, usbDevice, type WayOut, waysOut } from './usb-device.ts';
 import { makeVault, type Vault } from './vault.ts';
 
 const gadgetFolder = '/sys/kernel/config/usb_gadget';
@@ -51,9 +51,9 @@ describe('in a port', () => {
     const uevent = readFileSync(`/sys/bus/usb/devices/${await usbDevice()}:1.0/uevent`, 'utf8');
     expect(uevent).toMatch(/^DRIVER=usbhid$/m);
     const { path } = await daemon.node();
-    const usb = { bus: expect.anything(), address: expect.any(Number), bcdDevice: 0x0100 };
+    const usb = seenOnUsb('high', 2);
     expect(await findDevices()).toMatchObject([
-      { path, vendorId: 0x1209, productId: 0x0001, manufacturer: 'passfob', product: 'FIDO2 key', usb },
+      { path, vendorId: 0x1209, productId: 0x0001, manufacturer: 'passfob', product: 'FIDO2 key', bus: 'usb', usb },
     ]);
   });
 

@@ -17,6 +17,22 @@ export function usbDevice(): Promise<string> {
   );
 }
 
+/** What `findDevices` reads of the key's descriptors; a gadget counts its endpoints through, and has another speed. */
+export function seenOnUsb(speed: 'full' | 'high', endpointOut: 1 | 2) {
+  const endpoint = (endpointNumber: number, direction: 'in' | 'out') => {
+    return { endpointNumber, direction, type: 'interrupt', packetSize: 64 };
+  };
+  return {
+    bus: expect.anything(),
+    address: expect.any(Number),
+    ports: expect.any(Array),
+    speed,
+    usbVersion: '2.00',
+    deviceVersion: '1.00',
+    hidInterfaces: [{ number: 0, endpoints: [endpoint(1, 'in'), endpoint(endpointOut, 'out')] }],
+  };
+}
+
 function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8');
