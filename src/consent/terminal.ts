@@ -3,6 +3,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Answer, CancelSignal, Prompt, UserGate } from '../../ctap/env.ts';
+import { UserVerify } from '../../ctap/wire.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
 import { describePrompt, untilCancelled } from './deadline.ts';
@@ -59,6 +60,7 @@ export function openTerminal(terminal: Terminal = processTerminal): TerminalDesk
     askWords,
     gate: (keyName, isOwner) => ({
       canVerify: isOwner !== undefined,
+      uvModality: UserVerify.passcodeInternal,
       async ask(prompt, signal) {
         const question = questionOf(prompt, keyName);
         if (!prompt.verify || !isOwner) return askYesOrNo(question, signal);

@@ -74,7 +74,7 @@ export class KeyLock {
   guard(gate: PatientGate): UserGate {
     this.#gate = gate;
     return {
-      canVerify: gate.canVerify,
+      ...gate,
       ask: (prompt, signal) => {
         if (prompt.kind === 'unlock') return this.#door.ask(prompt, signal);
         return this.#isLocking ? Promise.resolve({ kind: 'timed-out' }) : gate.ask(prompt, signal);

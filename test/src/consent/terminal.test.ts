@@ -190,8 +190,8 @@ describe('a terminal gate that verifies', () => {
     return answered;
   }
 
-  test('says that it can, and one without a check does not', () => {
-    expect(gateOn(fakeTerminal()).canVerify).toBe(true);
+  test('says that it can and how, by a passcode, and one without a check does not', () => {
+    expect(gateOn(fakeTerminal())).toMatchObject({ canVerify: true, uvModality: 0x04 });
     expect(openTerminal(fakeTerminal().terminal).gate().canVerify).toBe(false);
   });
 

@@ -33,16 +33,21 @@ afterEach(async () => {
   rmSync(join(directory, '..'), { recursive: true });
 });
 
-function start(settings: Partial<LockSettings>) {
+function start(settings: Partial<LockSettings>, gate = new FakeGate()) {
   lock = new KeyLock(
     vault,
     { lock: (closeVault) => closeVault() },
     { open: (unlock) => openVault(directory, unlock), ...settings },
     createLog('info', (line) => log.push(line)),
   );
-  const gate = new FakeGate();
   return { gate, guarded: lock.guard(withDeadline(gate, 30_000)) };
 }
+
+test('a gate behind a lock verifies as it did before', () => {
+  const gate = Object.assign(new FakeGate(), { canVerify: true, uvModality: 0x04 });
+  const { guarded } = start({}, gate);
+  expect(guarded).toMatchObject({ canVerify: true, uvModality: 0x04 });
+});
 
 describe('without use', () => {
   test('the vault locks after the time that was set, and not before', async () => {
