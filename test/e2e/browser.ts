@@ -135,15 +135,20 @@ function testTransport(transport: Transport, launched: () => Browser): void {
 
     test('stops waiting when the page cancels, and works on afterwards', async () => {
       await daemon.control.setConsent('never');
-      const choices: Choices = { userName: 'ada', residentKey: 'required', attestation: 'none' };
+      // Firefox does not withdraw what it asks a key that verifies its user; a touch it does.
+      const choices: Choices = {
+        userName: 'ada',
+        residentKey: 'discouraged',
+        attestation: 'none',
+        userVerification: 'discouraged',
+      };
       await begin(choices);
-      await daemon.printed(/waiting for a touch/);
+      await daemon.printed(/waiting for a touch: register/);
       await tab.evaluate('abort.abort()');
       expect(await tab.evaluate('outcome')).toBe('AbortError');
       await daemon.printed(/: cancelled/);
       await daemon.control.setConsent('always');
-      const { credentialId } = await register(choices);
-      expect(await credentials()).toMatchObject([{ id: credentialId }]);
+      expect(await register(choices)).toMatchObject({ verified: true, userName: 'ada' });
     });
 
     test('goes through the demo page by clicks', async () => {
