@@ -29,7 +29,12 @@ export async function openChromium(): Promise<ChromiumWindow> {
     viewport: null,
     timeout: 180_000,
     env: display.env,
-    args: [...chromiumFlags, '--ozone-platform=x11', '--force-renderer-accessibility=basic'],
+    args: [
+      ...chromiumFlags,
+      '--ozone-platform=x11',
+      '--force-renderer-accessibility=basic',
+      '--force-prefers-reduced-motion', // Every picture costs an emulated processor time.
+    ],
   });
   context.setDefaultTimeout(120_000);
   const page = context.pages()[0] ?? (await context.newPage());
