@@ -1,10 +1,10 @@
 // Flips one byte after another in a copy of a vault's file, opens it, reads all and writes once; prints a line of JSON
 // for each flip before (so that a dead process can be told) and after. Runs on its own because a failure may kill it.
-// Arguments: folder of the good vault, work folder, first offset, step, flip mask.
+// Arguments: folder of the good vault, work folder, first offset, step, and the masks to flip with, in turn.
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { openVault } from '../../dist/store/vault.js';
 
-const [good, work, first, step, mask] = process.argv.slice(2);
+const [good, work, first, step, ...masks] = process.argv.slice(2);
 const file = readFileSync(`${good}/data.mdb`);
 const unlock = { passphrase: 'correct horse' };
 
@@ -16,7 +16,7 @@ const expected = await look();
 const used = file.findLastIndex((byte) => byte !== 0) + 1;
 for (let offset = Number(first); offset < used; offset += Number(step)) {
   const bad = Buffer.from(file);
-  bad[offset] ^= Number(mask);
+  bad[offset] ^= Number(masks[offset % masks.length]);
   writeFileSync(`${work}/data.mdb`, bad);
   say({ offset });
   say({ offset, ...compare(await look()) });

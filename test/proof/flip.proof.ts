@@ -1,0 +1,28 @@
+// Every byte of a small vault flipped, one after the other: a clear error or an unaffected read, never a wrong answer,
+// a hang or a dead process.
+
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { expectClearErrors, makeGoodVault } from '../store/flip.ts';
+
+let root: string;
+beforeAll(async () => {
+  root = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'passfob-flips-'));
+  await makeGoodVault(join(root, 'good'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe('a vault with one flipped byte, whichever it is', () => {
+  const lanes = [0, 1];
+  it.concurrent.each(lanes)('tells the damage or is unaffected (%i)', { timeout: 1_200_000 }, (lane) =>
+    expectClearErrors({
+      good: join(root, 'good'),
+      work: join(root, `work-${lane}`),
+      first: lane,
+      step: lanes.length,
+      masks: [0x01, 0x40, 0xff],
+    }),
+  );
+});
