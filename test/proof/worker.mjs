@@ -1,14 +1,16 @@
 // One of the processes that use a vault at the same time, until it is killed: registers, renames, signs in and deletes as
 // fast as it can. It prints a line of JSON before each change ("intent") and one when the change was acknowledged.
-// Arguments: the vault's folder, the worker's number (its credentials' ids begin with it), the round, a seed.
-import { writeSync } from 'node:fs';
+// Arguments: the vault's folder, the worker's number (its credentials' ids begin with it), the round, a seed, and where the
+// lines go (standard output).
+import { openSync, writeSync } from 'node:fs';
 import { openVault } from '../../dist/store/vault.js';
 // biome-ignore lint/correctness/useImportExtensions: this is the very file
 import { credentialOf, numbers } from './credentials.mjs';
 
-const [directory, worker, round, seed] = process.argv.slice(2);
+const [directory, worker, round, seed, output] = process.argv.slice(2);
 const random = numbers(Number(seed));
-const say = (line) => writeSync(1, `${JSON.stringify(line)}\n`);
+const lines = output ? openSync(output, 'a') : 1;
+const say = (line) => writeSync(lines, `${JSON.stringify(line)}\n`);
 
 const vault = await openVault(directory, { passphrase: 'correct horse' });
 const mine = new Map(
