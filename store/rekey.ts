@@ -37,27 +37,40 @@ export interface Rekeyable {
 const batchSize = 32;
 
 export async function rekeyVault(vault: Rekeyable, options: RekeyOptions): Promise<RekeyReport> {
-  const resumed = !begin(vault);
+  const { generation, resumed } = begin(vault);
   const total = vault.records().credentialCount();
   let after: Uint8Array | undefined;
   let moved = 0;
   do {
     options.onProgress?.(Math.min(moved, total), total);
-    const batch = transact(vault.database, 4 * batchSize, () => vault.records().moveToCurrent(batchSize, after));
+    const batch = transact(vault.database, 4 * batchSize, () =>
+      isUnderWay(vault, generation) ? vault.records().moveToCurrent(batchSize, after) : done,
+    );
     moved += batch.moved;
     after = batch.last;
     await otherWork();
   } while (after);
   options.onProgress?.(total, total);
-  return { resumed, dropped: finish(vault, options.dropDamaged ?? false) };
+  return { resumed, dropped: finish(vault, generation, options.dropDamaged ?? false) };
+}
+
+const done = { moved: 0, last: undefined };
+
+/**
+ * Whether records are still being moved to this generation. Another process may have come to the end, and begun the next
+ * rekeying: what it has not moved yet must not be taken for damaged.
+ */
+function isUnderWay({ database }: Rekeyable, generation: number): boolean {
+  const header = readHeader(database);
+  return header.generation === generation && header.previousKey !== undefined;
 }
 
 /** Makes the new root key, unless a rekeying is under way. */
-function begin(vault: Rekeyable): boolean {
+function begin(vault: Rekeyable): { readonly generation: number; readonly resumed: boolean } {
   const { database } = vault;
   return transact(database, 4, () => {
     const header = readHeader(database);
-    if (header.previousKey) return false;
+    if (header.previousKey) return { generation: header.generation, resumed: true };
     const rootKey = vault.rootKeyOf(header);
     const newRootKey = randomBytes(32);
     try {
@@ -72,7 +85,7 @@ function begin(vault: Rekeyable): boolean {
       const records = vault.records();
       writeHeader(database, content, newRootKey);
       records.moveSingles(generationsOf({ ...header, ...content }, newRootKey));
-      return true;
+      return { generation, resumed: false };
     } finally {
       rootKey.fill(0);
       newRootKey.fill(0);
@@ -80,9 +93,10 @@ function begin(vault: Rekeyable): boolean {
   });
 }
 
-function finish(vault: Rekeyable, dropDamaged: boolean): number {
+function finish(vault: Rekeyable, generation: number, dropDamaged: boolean): number {
   const { database } = vault;
   return transact(database, 4, () => {
+    if (!isUnderWay(vault, generation)) return 0;
     const records = vault.records();
     const damaged = records.leftBehind();
     if (damaged > 0 && !dropDamaged) {

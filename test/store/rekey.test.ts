@@ -240,6 +240,19 @@ describe('rekeying', () => {
     },
   );
 
+  it('done by two over and over takes nothing of the other for damaged', async () => {
+    const vaults = [await openVault(directory, passphrase), await openVault(directory, keyFile)];
+    await Promise.all(
+      vaults.map(async (vault) => {
+        for (let i = 0; i < 4; i++) expect(await vault.rekey({ dropDamaged: true })).toMatchObject({ dropped: 0 });
+      }),
+    );
+    for (const vault of vaults) {
+      expectCredentials(vault, all);
+      await vault.close();
+    }
+  });
+
   it('keeps a reset that comes in its midst', async () => {
     const vault = await openVault(directory, keyFile);
     const resets: Promise<void>[] = [];
