@@ -1,5 +1,5 @@
-// A vault whose processes are killed at random moments of concurrent registrations, renamings, sign-ins and deletions:
-// no acknowledged write lost, no signature count repeated or lower, and the vault opens at once each time.
+// A vault whose processes are killed at random moments of concurrent registrations, renamings, sign-ins, deletions
+// and rekeyings: no acknowledged write lost, no signature count repeated or lower, and the vault opens at once each time.
 // PASSFOB_KILLS and PASSFOB_SEED choose how many and which moments.
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -44,6 +44,7 @@ describe(`vaults whose processes are killed (seed ${seed})`, () => {
       await vault.close();
     }
     expect(ledger.acknowledgements).toBeGreaterThan(kills / 2);
+    expect(ledger.rekeyings).toBeGreaterThan(0);
   });
 });
 

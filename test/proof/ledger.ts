@@ -10,7 +10,8 @@ import { credentialOf } from './credentials.mjs';
 export type Line =
   | { readonly intent: string; readonly version: number }
   | { readonly done: string; readonly version: number }
-  | { readonly count: number };
+  | { readonly count: number }
+  | { readonly rekeyed: true };
 
 export class Ledger {
   readonly #acknowledged = new Map<string, number>();
@@ -19,6 +20,7 @@ export class Ledger {
   readonly #lastCounts = new Map<number, number>();
   readonly #counts = new Set<number>();
   acknowledgements = 0;
+  rekeyings = 0;
 
   /** @throws Error if a count was given out before, or is not above the worker's last. */
   take(worker: number, line: Line): void {
@@ -27,6 +29,8 @@ export class Ledger {
       this.acknowledgements++;
       this.#acknowledged.set(line.done, line.version);
       this.#underWay.delete(line.done);
+    } else if ('rekeyed' in line) {
+      this.rekeyings++;
     } else {
       if (this.#counts.has(line.count)) throw new Error(`count ${line.count} was given out twice`);
       const last = this.#lastCounts.get(worker) ?? 0;

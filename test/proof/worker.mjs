@@ -1,5 +1,5 @@
-// One of the processes that use a vault at the same time, until it is killed: registers, renames, signs in and deletes as
-// fast as it can. It prints a line of JSON before each change ("intent") and one when the change was acknowledged.
+// One of the processes that use a vault at the same time, until it is killed: registers, renames, signs in, deletes and
+// renews the root key as fast as it can. It prints a line of JSON before each change ("intent") and one when the change was acknowledged.
 // Arguments: the vault's folder, the worker's number (its credentials' ids begin with it), the round, a seed, and where the
 // lines go (standard output).
 import { openSync, writeSync } from 'node:fs';
@@ -53,5 +53,9 @@ for (;;) {
   const changes = Array.from({ length: 1 + random(4) }, oneChange);
   for (let i = random(200); i > 0; i--) say({ count: vault.nextSignCount() });
   await Promise.all(changes);
+  if (random(8) === 0) {
+    await vault.rekey();
+    say({ rekeyed: true });
+  }
   await new Promise(setImmediate);
 }
