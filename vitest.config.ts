@@ -32,6 +32,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.e2e.ts'],
+          globalSetup: ['test/e2e/run-folder.ts'],
           fileParallelism: false,
           testTimeout: 180_000,
           retry: 1,

@@ -1,6 +1,6 @@
 // A vault for tests, and the program's commands on it: with or without a daemon, as a person would give them.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CredentialView } from '../../src/control/operations.ts';
@@ -21,7 +21,7 @@ export interface Vault {
 }
 
 /** What `passfob vault init` made, for all tests of one run: it takes half a minute on an emulated processor. */
-const pristineVault = join(tmpdir(), 'passfob-pristine-vault');
+const pristineVault = join(process.env['PASSFOB_E2E_RUN'] ?? '', 'vault');
 
 /** A new vault: the first of a run is made with `passfob vault init`, the others are copies of that one. */
 export async function makeVault(): Promise<Vault> {
@@ -42,8 +42,7 @@ export async function makeVault(): Promise<Vault> {
   const credentials = async () => JSON.parse(await passfob('credentials', 'list', '--json')) as CredentialView[];
   if (!existsSync(pristineVault)) {
     await passfob('vault', 'init');
-    cpSync(inRoot('vault'), inRoot('copy'), { recursive: true });
-    renameSync(inRoot('copy'), pristineVault);
+    cpSync(inRoot('vault'), pristineVault, { recursive: true });
   } else {
     cpSync(pristineVault, inRoot('vault'), { recursive: true });
   }
