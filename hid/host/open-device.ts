@@ -10,6 +10,7 @@ export async function openDevice(path: string): Promise<HostConnection> {
     throw openError(path, cause);
   });
   let isClosed = false;
+  const reportListeners: ((report: Uint8Array) => void)[] = [];
   const closeListeners: (() => void)[] = [];
   const close = async () => {
     if (isClosed) return;
@@ -23,7 +24,12 @@ export async function openDevice(path: string): Promise<HostConnection> {
       await device.write([0x00, ...report]); // the report number, of a device without numbered reports
     },
     onReport: (listener) => {
-      device.on('data', (data: Buffer) => listener(Uint8Array.from(data)));
+      reportListeners.push(listener);
+      // node-hid starts to read with every listener for data, and throws where it reads already.
+      if (reportListeners.length > 1) return;
+      device.on('data', (data: Buffer) => {
+        for (const each of reportListeners) each(Uint8Array.from(data));
+      });
     },
     onClose: (listener) => {
       closeListeners.push(listener);
