@@ -18,8 +18,6 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const passphrase = 'correct horse battery staple';
 
-/** Stands for the flags that are known only when the tests run. */
-const sealingOf: string[] = [];
 const broken = {
   format: 'passfob-backup',
   formatVersion: 1,
@@ -30,16 +28,23 @@ const broken = {
 
 let source: Home;
 let target: Home;
+/** Under a passphrase each command would take seconds. */
 let sealing: string[];
-let identityFile: string;
+let opening: string[];
+let passphraseFlags: string[];
+let identity: string;
 let backup: string;
 beforeAll(async () => {
   source = new Home();
   target = new Home();
   const filePassphrase = join(source.directory, 'file-passphrase');
   writeFileSync(filePassphrase, 'of the file\n', { mode: 0o600 });
-  sealing = ['--age-passphrase-file', filePassphrase];
-  identityFile = join(source.directory, 'key.txt');
+  passphraseFlags = ['--age-passphrase-file', filePassphrase];
+  identity = await generateX25519Identity();
+  const identityFile = join(source.directory, 'key.txt');
+  writeFileSync(identityFile, `# a comment\n${identity}\n`, { mode: 0o600 });
+  sealing = ['--recipient', await identityToRecipient(identity)];
+  opening = ['--identity', identityFile];
   backup = join(source.directory, 'backup.age');
   await source.run('vault', 'init', '--credentials', 'synced');
   await target.run('vault', 'init');
@@ -94,7 +99,7 @@ describe('backup', () => {
     expect(stdout).toContain('1 device-bound credential stayed out');
     expect(statSync(backup).mode & 0o777).toBe(0o600);
     const document = JSON.parse(
-      Buffer.from(await openAge(readFileSync(backup), { passphrase: 'of the file' })).toString(),
+      Buffer.from(await openAge(readFileSync(backup), { identities: [identity] })).toString(),
     );
     expect(document).toMatchObject({ format: 'passfob-backup', formatVersion: 1, syncedIdKeys: { length: 1 } });
     expect(readPortableVault(new JsonReader(document)).credentials).toHaveLength(7);
@@ -125,48 +130,53 @@ describe('backup', () => {
     expect(await target.json('backup', file, ...sealing)).toMatchObject({ credentials: 0 });
   });
 
-  test('for a recipient opens with its secret key', async () => {
-    const identity = await generateX25519Identity();
-    writeFileSync(identityFile, `# a comment\n${identity}\n`, { mode: 0o600 });
-    const file = join(source.directory, 'recipient.age');
-    await source.json('backup', file, '--recipient', await identityToRecipient(identity));
-    expect(await target.run('restore', file)).toMatchObject({ code: 2, stderr: expect.stringContaining('--identity') });
-    const shown = await target.run('restore', file, '--identity', identityFile, '--dry-run');
+  test('opens with what it was sealed for, and says what that is', async () => {
+    expect(await target.run('restore', backup)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--identity'),
+    });
+    const shown = await target.run('restore', backup, ...opening, '--dry-run');
     expect(shown.stdout).toContain('  7 new\n');
-    const both = await source.run('backup', `${file}2`, '--recipient', 'age1x', ...sealing);
+    const both = await source.run('backup', `${backup}2`, '--recipient', 'age1x', ...passphraseFlags);
     expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('got both') });
+  });
+
+  test('under a passphrase opens with it', async () => {
+    const file = join(source.directory, 'passphrase.age');
+    await source.json('backup', file, ...passphraseFlags);
+    const shown = await target.run('restore', file, ...passphraseFlags, '--dry-run');
+    expect(shown.stdout).toContain('  7 new\n');
   });
 });
 
 describe('restore', () => {
   test('shows what it would do, and does it only after a yes', async () => {
-    const shown = await target.run('restore', backup, ...sealing, '--dry-run');
+    const shown = await target.run('restore', backup, ...opening, '--dry-run');
     expect(shown).toMatchObject({ code: 0, stderr: '' });
     expect(shown.stdout).toContain('  7 new\n  0 there already');
     expect(shown.stdout).toMatch(/^new +bank\.example +ada/m);
-    expect(await target.run('restore', backup, ...sealing)).toMatchObject({ code: 2 });
+    expect(await target.run('restore', backup, ...opening)).toMatchObject({ code: 2 });
     expect(await list(target)).toEqual([]);
   });
 
-  test.each<[string, (file: Buffer) => Uint8Array | Promise<Uint8Array>, string[], string]>([
-    ['a wrong passphrase', (file) => file, [], 'wrong passphrase for the file'],
-    ['a file cut short', (file) => file.subarray(0, -100), sealingOf, 'damaged or cut short'],
-    ['another kind of file', () => Buffer.from('{}'), sealingOf, 'is not a backup: expected an age file'],
-    ['an age file with other content', () => seal({ some: 'thing' }), sealingOf, 'expected a passfob backup'],
-    ['a backup of a later version', () => seal({ format: 'passfob-backup', formatVersion: 2 }), sealingOf, 'version 2'],
-    ['a backup with a broken credential', () => seal(broken), sealingOf, 'credentials[0].id: expected base64url'],
-  ])('refuses %s and changes nothing', async (_, change, flags, message) => {
+  test.each<[string, (good: Uint8Array) => Uint8Array | Promise<Uint8Array>, string]>([
+    ['a wrong passphrase', () => seal(broken, 'another one'), 'wrong passphrase for the file'],
+    ['a file cut short', (good) => good.subarray(0, -10), 'damaged or cut short'],
+    ['another kind of file', () => Buffer.from('{}'), 'is not a backup: expected an age file'],
+    ['an age file with other content', () => seal({ some: 'thing' }), 'expected a passfob backup'],
+    ['a backup of a later version', () => seal({ format: 'passfob-backup', formatVersion: 2 }), 'version 2'],
+    ['a backup with a broken credential', (good) => good, 'credentials[0].id: expected base64url'],
+  ])('refuses %s and changes nothing', async (_, make, message) => {
     const file = join(source.directory, 'changed.age');
-    writeFileSync(file, await change(readFileSync(backup)));
-    const given = flags === sealingOf ? sealing : ['--age-passphrase-file', source.passphraseFile];
-    const { code, stderr } = await target.run('restore', file, ...given, '--yes');
+    writeFileSync(file, await make(await seal(broken)));
+    const { code, stderr } = await target.run('restore', file, ...passphraseFlags, '--yes');
     expect(stderr).toContain(message);
     expect(code).toBeGreaterThan(0);
     expect(await list(target)).toEqual([]);
   });
 
   test('brings all into the vault of a running daemon, which has them at once', async () => {
-    const restored = await target.json('restore', backup, ...sealing, '--yes');
+    const restored = await target.json('restore', backup, ...opening, '--yes');
     expect(restored).toMatchObject({ added: { length: 7 }, newIdKeys: 1, restored: true });
     expect(await target.json('status')).toMatchObject({ credentials: 7 });
     expect(new Set(await list(target))).toEqual(
@@ -177,12 +187,12 @@ describe('restore', () => {
   test('again finds nothing to do, and keeps what was renamed unless told otherwise', async () => {
     const [first] = await list(target);
     await target.run('credentials', 'rename', first?.id ?? '', '--name', 'renamed');
-    const again = await target.run('restore', backup, ...sealing);
+    const again = await target.run('restore', backup, ...opening);
     expect(again.stdout).toContain('1 there already, but different: kept as the vault has them');
     expect(again).toMatchObject({ code: 0 });
-    const replaced = await target.run('restore', backup, ...sealing, '--replace', '--yes');
+    const replaced = await target.run('restore', backup, ...opening, '--replace', '--yes');
     expect(replaced.stdout).toContain('restored 1 credential\n');
-    expect((await target.run('restore', backup, ...sealing)).stdout).toContain('nothing is missing in the vault');
+    expect((await target.run('restore', backup, ...opening)).stdout).toContain('nothing is missing in the vault');
   });
 });
 
@@ -198,7 +208,7 @@ describe('export', () => {
     expect(JSON.parse(readFileSync(path('plain.json'), 'utf8')).accounts[0].items).toHaveLength(7);
     await source.run('export', path('sealed.json'), '--format', 'cxf', ...sealing);
     expect(readFileSync(path('sealed.json'), 'latin1')).toMatch(/^age-encryption\.org\/v1\n/);
-    expect(await target.json('import', path('sealed.json'), ...sealing)).toMatchObject({ imported: [], skipped: 7 });
+    expect(await target.json('import', path('sealed.json'), ...opening)).toMatchObject({ imported: [], skipped: 7 });
   });
 
   test('takes those that are named, or those of a website', async () => {
@@ -227,6 +237,7 @@ describe('export', () => {
   });
 });
 
-function seal(document: object): Promise<Uint8Array> {
-  return sealAge(Buffer.from(JSON.stringify(document)), { passphrase: 'of the file' }, 10);
+/** At a low cost. */
+function seal(document: object, words = 'of the file'): Promise<Uint8Array> {
+  return sealAge(Buffer.from(JSON.stringify(document)), { passphrase: words }, 10);
 }
