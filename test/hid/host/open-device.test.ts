@@ -26,6 +26,16 @@ describe('openDevice', () => {
     expect(hid.write).toHaveBeenCalledWith([0, ...report(1)]);
   });
 
+  it('hands what comes to every listener, each its own bytes, with one listener at node-hid', async () => {
+    const connection = await openDevice('/dev/hidraw0');
+    const seen: Uint8Array[] = [];
+    for (let i = 0; i < 2; i++) connection.onReport((bytes) => seen.push(bytes));
+    hid.emit('data', Buffer.from(report(1)));
+    expect(seen).toEqual([report(1), report(1)]);
+    expect(seen[0]).not.toBe(seen[1]);
+    expect(hid.listenerCount('data')).toBe(1);
+  });
+
   it('hands on what comes, as plain bytes', async () => {
     const connection = await openDevice('/dev/hidraw0');
     const reports: Uint8Array[] = [];
