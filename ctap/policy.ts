@@ -95,7 +95,7 @@ export const defaultPolicy: Policy = Object.freeze({
   maxCredBlobLength: 64,
   maxSerializedLargeBlobArray: 16_384,
   largeBlobWriteTimeoutMs: 30_000,
-  maxDiscoverableCredentials: 100_000,
+  maxDiscoverableCredentials: 1_000_000,
   maxPINLength: 63,
   maxRPIDsForSetMinPINLength: 32,
   preferredPlatformUvAttempts: 3,

@@ -36,7 +36,7 @@ it('INFO-01, INFO-02: tells what the authenticator is and can do, canonically en
     14: 1,
     15: 64,
     16: 32,
-    20: 100_000,
+    20: 1_000_000,
     22: ['packed'],
     24: false,
     27: false,
@@ -181,7 +181,7 @@ it('INFO-15: follows the state of the device at once', async () => {
   const key = new Key();
   const client = new PinClient(key);
   await key.register({ 7: map({ rk: true }) });
-  expect((await info(key)).get(0x14)).toBe(99_999);
+  expect((await info(key)).get(0x14)).toBe(999_999);
   await client.setPin('1234');
   expect(optionsIn(await info(key))['clientPin']).toBe(true);
   const token = await client.token('1234', Permission.acfg, undefined);
