@@ -295,7 +295,7 @@ describe('credentialManagement', () => {
 
     it('still counts them', async () => {
       const { key, token } = await managed();
-      expect(await send(key, request(0x01, token))).toEqual({ status: Status.OK, members: { 1: 0, 2: 100_000 } });
+      expect(await send(key, request(0x01, token))).toEqual({ status: Status.OK, members: { 1: 0, 2: 1_000_000 } });
     });
 
     it('finds none that are sealed in their id or come from U2F', async () => {
