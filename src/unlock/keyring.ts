@@ -30,9 +30,20 @@ async function withEntry<T>(slotId: string, use: (entry: AsyncEntry) => Promise<
     // Not the kernel's keyring, which forgets everything when the machine is switched off.
     return await use(new keyring.AsyncEntry('passfob', `vault slot ${slotId}`, { linux: { store: 'secret-service' } }));
   } catch (cause) {
-    throw new VaultError('no-access', "the desktop's keyring does not answer", {
-      cause,
-      hint: 'it needs a Secret Service, such as GNOME Keyring or KeePassXC, and a session bus',
-    });
+    throw refusal(cause);
   }
+}
+
+/** A keyring that is locked asks its user itself; this comes where that was declined, or nobody could be asked. */
+function refusal(cause: unknown): VaultError {
+  const isLocked = cause instanceof Error && /unlock|locked/i.test(cause.message);
+  return isLocked
+    ? new VaultError('no-access', "the desktop's keyring is locked", {
+        cause,
+        hint: 'log in to the desktop with your password, or unlock the keyring there',
+      })
+    : new VaultError('no-access', "the desktop's keyring does not answer", {
+        cause,
+        hint: 'it needs a Secret Service, such as GNOME Keyring or KeePassXC, and a session bus',
+      });
 }
