@@ -23,6 +23,8 @@ export default defineConfig({
         test: {
           name: 'proof',
           include: ['test/proof/**/*.proof.ts'],
+          // Each keeps the whole machine busy.
+          fileParallelism: false,
           globalSetup: ['test/support/build.ts'],
           testTimeout: 600_000,
         },
