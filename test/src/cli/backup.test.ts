@@ -124,7 +124,7 @@ describe('backup', () => {
     const file = join(source.directory, 'none.age');
     for (const home of [source, target]) {
       const refused = await home.run('backup', file, ...sealing, '--passphrase-file', wrong);
-      expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('wrong passphrase') });
+      expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('passphrase') });
       expect(readdirSync(source.directory)).not.toContain('none.age');
     }
     expect(await target.json('backup', file, ...sealing)).toMatchObject({ credentials: 0 });
