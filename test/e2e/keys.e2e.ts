@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -129,7 +129,8 @@ test('two keys run in one process, with their own serial numbers and credentials
     b: { vault: join(vault.folder, 'b'), serialNumber: 'SERIAL-B', productName: 'passfob B', consent: 'always' },
   };
   writeFileSync(join(config, 'config.json'), JSON.stringify({ keys }));
-  await Promise.all(['a', 'b'].map((key) => vault.passfob('vault', 'init', '--key', key)));
+  for (const { vault: copy } of Object.values(keys))
+    cpSync(vault.env['PASSFOB_VAULT'] ?? '', copy, { recursive: true });
 
   running = new Running(vault, 'run', '--transport', 'uhid', '--key', 'a', '--key', 'b');
   expect(await running.line()).toBe('ready: a on uhid; b on uhid');

@@ -34,7 +34,7 @@ async function run(options: DaemonOptions = {}): Promise<Daemon> {
 
 test('fido2-assert waits on a locked key until `passfob unlock`, and gets what verifies', async () => {
   const key = await run({ options: ['--locked'] });
-  expect(JSON.parse(await key.passfob('status', '--json'))).toMatchObject({ options: ['--locked'] });
+  expect(JSON.parse(await key.passfob('status', '--json'))).toMatchObject({ locked: true });
   const assertion = startAssertion((await key.node()).path, 'example.com', undefined);
   await key.printed(waitsForVault);
   expect(assertion.process.exitCode).toBeNull();

@@ -22,6 +22,8 @@ export interface Vault {
 
 /** What `passfob vault init` made, for all tests of one run: it takes half a minute on an emulated processor. */
 const pristineVault = join(process.env['PASSFOB_E2E_RUN'] ?? '', 'vault');
+/** Opens it: a passphrase would cost each program ten seconds there. */
+const keyFile = join(process.env['PASSFOB_E2E_RUN'] ?? '', 'key');
 
 /** A new vault: the first of a run is made with `passfob vault init`, the others are copies of that one. */
 export async function makeVault(): Promise<Vault> {
@@ -37,11 +39,13 @@ export async function makeVault(): Promise<Vault> {
     XDG_CONFIG_HOME: root,
     PASSFOB_VAULT: inRoot('vault'),
     PASSFOB_PASSPHRASE_FILE: inRoot('passphrase'),
+    PASSFOB_KEY_FILE: keyFile,
   };
   const passfob = (...args: string[]) => succeed(process.execPath, [program, ...args], { env });
   const credentials = async () => JSON.parse(await passfob('credentials', 'list', '--json')) as CredentialView[];
   if (!existsSync(pristineVault)) {
     await passfob('vault', 'init');
+    await passfob('vault', 'slots', 'add', 'key-file', keyFile);
     cpSync(inRoot('vault'), pristineVault, { recursive: true });
   } else {
     cpSync(pristineVault, inRoot('vault'), { recursive: true });
