@@ -36,6 +36,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.e2e.ts'],
           globalSetup: ['test/e2e/run-folder.ts'],
           fileParallelism: false,
+          // To import everything anew for each file takes half a minute there.
+          isolate: false,
           testTimeout: 180_000,
           retry: 1,
           hookTimeout: 300_000,

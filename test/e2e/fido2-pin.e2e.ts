@@ -83,7 +83,7 @@ describe('credential management', () => {
   test('lists, shows, renames and deletes what is on the key', async () => {
     const ada = await make('managed.example', 'ada', { options: ['-r'] });
     const bob = await make('managed.example', 'bob', { options: ['-r', '-c', '3'], type: 'eddsa' });
-    expect(await withPin('-I', '-c')).toEqual(['existing rk(s): 2', 'remaining rk(s): 99998']);
+    expect(await withPin('-I', '-c')).toEqual(['existing rk(s): 2', 'remaining rk(s): 999998']);
     expect(await withPin('-L', '-r')).toEqual([`00: ${hashOf('managed.example')} managed.example`]);
 
     const [first = '', second = ''] = await withPin('-L', '-k', 'managed.example');
