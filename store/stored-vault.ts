@@ -23,6 +23,8 @@ export class StoredVault implements OpenVault {
   #openRecords: RecordStore | undefined;
   /** The header that the keys of `#openRecords` belong to; empty: not compared yet. */
   #knownHeader: Buffer = Buffer.alloc(0);
+  /** Lists that are being read. */
+  readonly #lists = new Set<Generator<Credential | VaultError>>();
   #passphraseChecks: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string, database: Database, generations: Generations, way: Way) {
@@ -51,7 +53,16 @@ export class StoredVault implements OpenVault {
   }
 
   *credentials(): Iterable<Credential | VaultError> {
-    yield* this.#records.credentials();
+    const list = this.#records.credentials();
+    this.#lists.add(list);
+    try {
+      for (const entry of list) {
+        yield entry;
+        this.#requireOpen();
+      }
+    } finally {
+      this.#lists.delete(list);
+    }
   }
 
   credentialCount(): number {
@@ -193,6 +204,8 @@ export class StoredVault implements OpenVault {
     try {
       this.#signCounter.release();
     } finally {
+      // Each holds a key, and a cursor; LMDB crashes on a cursor whose database was closed.
+      for (const list of this.#lists) list.return(undefined);
       this.#openRecords.forget();
       this.#openRecords = undefined;
       this.#way.slotKey.fill(0);

@@ -1,4 +1,4 @@
-// passfob credentials list | show | delete | rename, and passfob dump.
+// passfob credentials show | delete | rename, and passfob dump.
 
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
@@ -6,8 +6,9 @@ import { algorithmName } from '../../ctap/cose.ts';
 import type { Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
+import { addListCommand } from './credentials-list.ts';
 import { confirm, vaultOptions, withKey } from './key-session.ts';
-import { formatDate, formatJson, printFields, printJson, printTable } from './output.ts';
+import { formatDate, formatJson, printFields, printJson } from './output.ts';
 import { readPassphrase } from './passphrase.ts';
 
 interface JsonFlag extends Settings {
@@ -18,9 +19,7 @@ const idHelp = 'a credential id (base64url) or the beginning of one';
 
 export function addCredentialCommands(program: Command): void {
   const noun = program.command('credentials').description('list, show, delete and rename what the key holds');
-  vaultOptions(noun.command('list').description('list the discoverable credentials, newest first'))
-    .option('--json', 'print JSON')
-    .action(list);
+  addListCommand(noun);
   byId(noun, 'show', 'show everything about one credential but its private key')
     .option('--json', 'print JSON')
     .action(show);
@@ -51,23 +50,6 @@ function byId(noun: Command, verb: string, description: string): Command {
 /** No option has a capital letter, a digit or an underscore, and hardly an id has none. */
 export function refuseOption(word: string): void {
   if (/^--[a-z-]*$/.test(word)) throw new UserError(`unknown option "${word}"`, 'see --help', exitCode.usage);
-}
-
-async function list(flags: JsonFlag): Promise<void> {
-  const { credentials, damaged } = await withKey(flags, (key) => key.list());
-  for (const message of damaged) console.error(`warning: ${message}`);
-  if (flags.json) return printJson(credentials);
-  if (credentials.length === 0) return console.log('no discoverable credentials');
-  printTable(
-    ['ID', 'WEBSITE', 'USER', 'CREATED', 'ALGORITHM'],
-    credentials.map((credential) => [
-      credential.id.slice(0, 12),
-      credential.rpId,
-      credential.userName ?? credential.userDisplayName ?? '',
-      formatDate(credential.createdAt),
-      algorithmName(credential.algorithm),
-    ]),
-  );
 }
 
 async function show(id: string, flags: JsonFlag): Promise<void> {

@@ -1,16 +1,18 @@
 // The command line's end of the control socket: KeyOperations of a daemon, and what only a daemon can do.
 
-import { type ClientRequest, request } from 'node:http';
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { dirname } from 'node:path';
 import { errorCode } from '../../hid/transports/unix-socket.ts';
 import { type ExitCode, exitCode, UserError } from '../errors.ts';
 import type { PortableVaultJson } from '../exchange/portable.ts';
 import { base64url } from '../jwk.ts';
 import { isPrivateDirectory } from '../private-directory.ts';
+import { type CredentialList, newestFirst } from './newest-first.ts';
 import type {
   CredentialDetails,
+  CredentialEntry,
   CredentialExport,
-  CredentialList,
   CredentialView,
   Dump,
   ImportOptions,
@@ -19,7 +21,7 @@ import type {
   UserNames,
   VaultCheck,
 } from './operations.ts';
-import type { DaemonStatus, ScriptedMode, UnlockRequest } from './protocol.ts';
+import { type DaemonStatus, jsonLines, type ScriptedMode, type UnlockRequest } from './protocol.ts';
 
 /** A daemon is busy for moments only; one that was suspended answers nothing. */
 const statusTimeoutMs = 5000;
@@ -45,8 +47,26 @@ export class ControlClient implements KeyOperations {
     }
   }
 
+  /** The daemon reads on as these are taken. */
+  async *credentials(): AsyncGenerator<CredentialEntry> {
+    const call = request({ socketPath: this.#path, path: '/credentials', agent: false }).end();
+    try {
+      const [response] = (await once(call, 'response')) as [IncomingMessage];
+      const isOurs = response.headers['content-type'] === jsonLines;
+      for await (const line of linesOf(response)) {
+        const entry = parse(line);
+        if (!isOurs || entry === undefined || isFailure(entry)) throw failure(entry);
+        yield entry as CredentialEntry;
+      }
+    } catch (error) {
+      throw error instanceof UserError ? error : new DaemonLost(this.#path, error as Error);
+    } finally {
+      call.destroy();
+    }
+  }
+
   list(): Promise<CredentialList> {
-    return this.#call('GET', '/credentials');
+    return newestFirst(this.credentials());
   }
 
   show(id: string): Promise<CredentialDetails> {
@@ -115,8 +135,7 @@ export class ControlClient implements KeyOperations {
     });
     const answer = parse(text);
     if (status === 200 && answer !== undefined) return answer as T;
-    const { message, hint, exitCode: code } = readFailure(answer);
-    throw new UserError(message, hint, code);
+    throw failure(answer);
   }
 }
 
@@ -143,9 +162,31 @@ function parse(text: string): unknown {
   }
 }
 
-function readFailure(answer: unknown): { message: string; hint?: string; exitCode: ExitCode } {
-  const { error } = (answer ?? {}) as { error?: { message: string; hint?: string; exitCode: ExitCode } };
-  return error ?? { message: "the daemon answered in words that are not passfob's", exitCode: exitCode.daemon };
+interface Failure {
+  readonly error: { readonly message: string; readonly hint?: string; readonly exitCode: ExitCode };
+}
+
+function isFailure(answer: unknown): answer is Failure {
+  return typeof answer === 'object' && answer !== null && 'error' in answer;
+}
+
+function failure(answer: unknown): UserError {
+  if (!isFailure(answer)) {
+    return new UserError("the daemon answered in words that are not passfob's", undefined, exitCode.daemon);
+  }
+  const { message, hint, exitCode: code } = answer.error;
+  return new UserError(message, hint, code);
+}
+
+/** By line feeds alone: names may hold what else ends a line in Unicode. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }
 
 function exchange(call: ClientRequest, body: string, timeoutMs?: number): Promise<{ status: number; text: string }> {

@@ -1,5 +1,6 @@
 // KeyOperations on a vault that this process has open: the daemon's, behind its control socket, or the command line's.
 
+import { setImmediate as letOthersRun } from 'node:timers/promises';
 import type { Credential } from '../../ctap/env.ts';
 import { defaultPolicy } from '../../ctap/policy.ts';
 import { Command } from '../../ctap/wire.ts';
@@ -12,8 +13,8 @@ import { base64url, privateJwk, publicJwk } from '../jwk.ts';
 import { checkVault } from './check.ts';
 import type {
   CredentialDetails,
+  CredentialEntry,
   CredentialExport,
-  CredentialList,
   CredentialView,
   Dump,
   ImportOptions,
@@ -39,6 +40,9 @@ const ctapCommands: ReadonlySet<number> = new Set([
   Command.authenticatorConfig,
 ]);
 
+/** Credentials that are read without a pause: some milliseconds, which no sign-in notices. */
+const readAtOnce = 32;
+
 export class LocalOperations implements KeyOperations {
   readonly #vault: OpenVault;
   readonly #device: Device;
@@ -48,9 +52,12 @@ export class LocalOperations implements KeyOperations {
     this.#device = device;
   }
 
-  async list(): Promise<CredentialList> {
-    const { sound, damaged } = this.#readAll();
-    return { credentials: sound.map(view), damaged };
+  async *credentials(): AsyncGenerator<CredentialEntry> {
+    let count = 0;
+    for (const entry of this.#vault.credentials()) {
+      yield entry instanceof VaultError ? { damaged: entry.message } : view(entry);
+      if (++count % readAtOnce === 0) await letOthersRun();
+    }
   }
 
   async show(id: string): Promise<CredentialDetails> {

@@ -46,10 +46,12 @@ export interface Dump {
   readonly damaged: readonly string[];
 }
 
-export interface CredentialList {
-  readonly credentials: readonly CredentialView[];
-  readonly damaged: readonly string[];
+/** In place of a credential whose record cannot be opened: the message that tells. */
+export interface DamagedCredential {
+  readonly damaged: string;
 }
+
+export type CredentialEntry = CredentialView | DamagedCredential;
 
 /** What may leave the vault, and what stays. */
 export interface CredentialExport extends PortableVaultJson {
@@ -94,8 +96,8 @@ export interface UserNames {
 }
 
 export interface KeyOperations {
-  /** Newest first. */
-  list(): Promise<CredentialList>;
+  /** All there were when the first was read, in the vault's own order, read one at a time. */
+  credentials(): AsyncIterable<CredentialEntry>;
   /** `id` here and below: an id in base64url or the beginning of one that only one credential has. */
   show(id: string): Promise<CredentialDetails>;
   delete(id: string): Promise<CredentialView>;

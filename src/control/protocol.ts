@@ -1,7 +1,8 @@
-// The words that command line and daemon share on the control socket: HTTP/1.1 with JSON bodies.
+// The words that command line and daemon share on the control socket: HTTP/1.1 with JSON bodies, and one with a JSON text
+// a line, which is written as fast as it is read.
 //
 //   GET    /status              DaemonStatus             POST   /replug    {}
-//   GET    /credentials         CredentialList           GET    /dump      Dump without secrets
+//   GET    /credentials         CredentialEntry a line   GET    /dump      Dump without secrets
 //   GET    /credentials/ID      CredentialDetails        POST   /dump      { passphrase } → Dump with secrets
 //   DELETE /credentials/ID      CredentialView           POST   /consent   { mode } → {}
 //   PATCH  /credentials/ID      UserNames → CredentialView
@@ -11,7 +12,7 @@
 //   GET    /check               VaultCheck               POST   /export    { passphrase } → CredentialExport
 //   POST   /import              { content, replace, dryRun } → ImportReport
 //
-// An error is { error: { message, hint?, exitCode } } with a status of 400 or above.
+// An error is { error: { message, hint?, exitCode } } with a status of 400 or above; among lines, it is the last one.
 
 import type { ConsentMode } from '../config.ts';
 
@@ -40,6 +41,9 @@ export interface DaemonStatus {
   readonly transports: readonly string[];
   readonly consent: ConsentMode;
 }
+
+/** The content type of an answer of lines. */
+export const jsonLines = 'application/x-ndjson';
 
 /** Bytes of a request body; names and a passphrase fit many times over. */
 export const maxBodyBytes = 64 * 1024;

@@ -1,6 +1,7 @@
 // The daemon's end of the control socket. Whoever can open the socket owns the vault's files anyway: mode 0600 in a
 // folder of mode 0700 is the whole authentication, and no secret is given out without the passphrase.
 
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
@@ -13,7 +14,14 @@ import type { Log } from '../log.ts';
 import { ensurePrivateDirectory } from '../private-directory.ts';
 import { readKeyFile } from '../unlock/key-file.ts';
 import type { ImportOptions, KeyOperations, UserNames } from './operations.ts';
-import { type DaemonStatus, maxBodyBytes, maxImportBytes, type ScriptedMode, scriptedModes } from './protocol.ts';
+import {
+  type DaemonStatus,
+  jsonLines,
+  maxBodyBytes,
+  maxImportBytes,
+  type ScriptedMode,
+  scriptedModes,
+} from './protocol.ts';
 
 /** What only a daemon can do. */
 export interface DaemonControl {
@@ -32,7 +40,11 @@ export interface ControlServer {
   closeNow(): void;
 }
 
-type Route = (body: unknown, id: string) => Promise<unknown>;
+/** Characters of lines that are written at once. */
+const linesAtOnce = 16 * 1024;
+
+/** What it resolves to is the answer; what it iterates over, the answer's lines. */
+type Route = (body: unknown, id: string) => Promise<unknown> | AsyncIterable<unknown>;
 
 /**
  * Listens on the Unix socket `path`. Who listens there is the one daemon of its vault.
@@ -66,7 +78,7 @@ export async function startControlServer(
 function makeRoutes(operations: KeyOperations, control: DaemonControl): ReadonlyMap<string, Route> {
   return new Map<string, Route>([
     ['GET /status', async () => control.status()],
-    ['GET /credentials', () => operations.list()],
+    ['GET /credentials', () => operations.credentials()],
     ['GET /credentials/*', (_, id) => operations.show(id)],
     ['DELETE /credentials/*', (_, id) => operations.delete(id)],
     ['PATCH /credentials/*', (body, id) => operations.rename(id, userNames(body))],
@@ -95,13 +107,15 @@ async function answer(
   try {
     const route = routes.get(`${request.method} ${path}`);
     if (!route) throw new UserError(`unknown request: ${request.method} ${path}`, undefined, exitCode.usage);
-    const result = await route(await readBody(request, path === '/import' ? maxImportBytes : maxBodyBytes), id);
-    send(response, 200, result ?? {});
+    const result = route(await readBody(request, path === '/import' ? maxImportBytes : maxBodyBytes), id);
+    if (Symbol.asyncIterator in result) await sendLines(response, result);
+    else send(response, 200, (await result) ?? {});
   } catch (error) {
     // Half a request is from a client that went away.
     if (!(error instanceof UserError || error instanceof VaultError) && request.complete)
       log.error(`control: ${error instanceof Error ? error.stack : String(error)}`);
-    send(response, error instanceof UserError ? 400 : 500, { error: describe(error) });
+    if (response.headersSent) response.end(line({ error: describe(error) }));
+    else send(response, error instanceof UserError ? 400 : 500, { error: describe(error) });
   }
 }
 
@@ -130,6 +144,25 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<unk
 function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
+}
+
+/** No faster than the client reads, and no longer than it is there. */
+async function sendLines(response: ServerResponse, values: AsyncIterable<unknown>): Promise<void> {
+  const closed = new Promise((resolve) => response.once('close', resolve));
+  response.writeHead(200, { 'content-type': jsonLines });
+  let text = '';
+  for await (const value of values) {
+    text += line(value);
+    if (text.length < linesAtOnce) continue;
+    if (!response.write(text)) await Promise.race([once(response, 'drain'), closed]);
+    if (response.destroyed) return;
+    text = '';
+  }
+  response.end(text);
+}
+
+function line(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
 }
 
 /** A bug's text may hold anything, so it stays in the daemon's log. */

@@ -70,8 +70,13 @@ export class LockableVault implements OpenVault {
     return this.#used.credentialsOf(rpIdHash);
   }
 
-  credentials(): Iterable<Credential | VaultError> {
-    return this.#used.credentials();
+  /** @throws VaultError `locked` also where the vault is locked while they are read. */
+  *credentials(): Iterable<Credential | VaultError> {
+    const vault = this.#used;
+    for (const entry of vault.credentials()) {
+      yield entry;
+      if (this.#vault !== vault) throw lockedError();
+    }
   }
 
   credentialCount(): number {
@@ -130,11 +135,15 @@ export class LockableVault implements OpenVault {
   /** What browsers ask of every key, on any page, is read from here: it is no use. */
   get #opened(): OpenVault {
     if (this.#vault) return this.#vault;
-    throw new VaultError('locked', 'the vault is locked', { hint: 'open it with `passfob unlock`' });
+    throw lockedError();
   }
 
   get #used(): OpenVault {
     this.#lastUsedAt = performance.now();
     return this.#opened;
   }
+}
+
+function lockedError(): VaultError {
+  return new VaultError('locked', 'the vault is locked', { hint: 'open it with `passfob unlock`' });
 }

@@ -50,6 +50,18 @@ function mode(path: string): number {
   return statSync(path).mode & 0o777;
 }
 
+it('ends a list that is being read when it is closed', async () => {
+  const vault = await makeVault(sampleCredential(1), sampleCredential(2));
+  const [list, other] = [vault.credentials()[Symbol.iterator](), vault.credentials()[Symbol.iterator]()];
+  list.next();
+  await vault.close();
+  for (const each of [list, other]) expect(() => each.next()).toThrow('the vault is closed');
+  // LMDB took no harm.
+  const reopened = await openVault(directory, unlock);
+  expect([...reopened.credentials()]).toHaveLength(2);
+  await reopened.close();
+});
+
 describe('making and opening', () => {
   it('opens what it made, at the full cost of a passphrase', async () => {
     const vault = await createVault(directory, unlock);
