@@ -26,6 +26,8 @@ import { translateErrors, VaultError } from './vault-error.ts';
 
 export interface Database {
   readonly lmdb: RootDatabase<Buffer, Uint8Array>;
+  /** Path of the data file. */
+  readonly path: string;
   /** Descriptor of the data file, for making room in it. */
   readonly file: number;
   readonly order: CommitOrder;
@@ -107,12 +109,23 @@ export async function closeDatabase(database: Database): Promise<void> {
 /**
  * Runs `change` in one transaction, on the disk when this returns, undone if it throws.
  * @param changes how many records it puts or removes at most.
- * @throws what `change` throws; VaultError `full`, `read-only`, `io` if it cannot be committed.
+ * @throws what `change` throws; VaultError `full`, `read-only`, `not-found`, `io` if it cannot be committed.
  */
 export function transact<T>(database: Database, changes: number, change: () => T): T {
   return inTransaction(database, () => {
+    requirePlace(database);
     makeRoom(database, changes);
     return change();
+  });
+}
+
+/** A file without its name still takes every commit, and loses them all when the last program closes it. */
+function requirePlace({ path, file }: Database): void {
+  const [named, held] = [statSync(path, { throwIfNoEntry: false }), fstatSync(file)];
+  if (named?.ino === held.ino && named.dev === held.dev) return;
+  const what = named ? 'replaced by another' : 'removed or moved';
+  throw new VaultError('not-found', `the file of the vault was ${what}: ${path}`, {
+    hint: 'put the folder back, or restore a backup and start passfob again',
   });
 }
 
@@ -179,10 +192,11 @@ function openLmdb(directory: string): Database {
       overlappingSync: false,
       mapSize: mapBytes,
     });
-    const file = openSync(join(directory, dataFile), 'r+');
+    const path = join(directory, dataFile);
+    const file = openSync(path, 'r+');
     const { pageSize } = lmdb.getStats() as { pageSize: number };
     const order = new CommitOrder(join(directory, lockFile), file, pageSize);
-    const database = { lmdb, file, order };
+    const database = { lmdb, path, file, order };
     // Before anybody reads what this opening may have made old.
     inTransaction(database, () => undefined);
     return database;

@@ -1,7 +1,7 @@
 // A damaged record through the door: what is told, and that the rest stays readable. Disks that refuse.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -137,4 +137,21 @@ it.skipIf(!isRoot)('says that the disk is read-only, to who opens and to who mak
   } finally {
     execFileSync('umount', [directory]);
   }
+});
+
+it.each(['removed', 'moved', 'replaced'])('acknowledges nothing in a vault whose folder was %s', async (how) => {
+  const vault = await openVault(directory, unlock);
+  const put = () => vault.update((tx) => tx.putCredential(sampleCredential(4)));
+  if (how === 'removed') rmSync(directory, { recursive: true });
+  else renameSync(directory, `${directory}-old`);
+  if (how === 'replaced') cpSync(`${directory}-old`, directory, { recursive: true });
+  await expect(put()).rejects.toEqual(expect.objectContaining({ code: 'not-found' }));
+  expect(vault.credential(sampleCredential(4).id)).toBeUndefined();
+  expect(vault.credentialCount()).toBe(3);
+  if (how === 'moved') {
+    renameSync(`${directory}-old`, directory);
+    await put();
+    expect(vault.credentialCount()).toBe(4);
+  }
+  await vault.close();
 });
