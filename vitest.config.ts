@@ -16,6 +16,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
           globalSetup: ['test/support/build.ts'],
+          // The longest ones wait for processes of ours: as many at once as there are processors.
+          maxWorkers: '100%',
           testTimeout: 30_000,
         },
       },
