@@ -143,10 +143,10 @@ test('two keys run in one process, with their own serial numbers and credentials
   );
   const [a = '', b = ''] = nodes;
   const listed = await succeed('fido2-token', ['-L']);
-  expect(listed.split('\n')).toEqual(
-    expect.arrayContaining([expect.stringMatching(`^${a}:.*passfob A`), expect.stringMatching(`^${b}:.*passfob B`)]),
-  );
-  for (const node of nodes) expect(await succeed('fido2-token', ['-I', node])).toContain('FIDO_2_1');
+  for (const node of nodes) {
+    expect(listed).toContain(`${node}: `);
+    expect(await succeed('fido2-token', ['-I', node])).toContain('FIDO_2_1');
+  }
 
   await makeCredential(a, 'several.example', 'alice', '-r');
   expect((await startAssertion(a, 'several.example', undefined).finished).code).toBe(0);
