@@ -2,12 +2,12 @@
 
 import type { Crypto, Environment } from '../ctap/env.ts';
 import { defaultPolicy, type Policy, profiles } from '../ctap/policy.ts';
-import { CoseAlg } from '../ctap/wire.ts';
 import type { Config } from './config.ts';
+import { createOpensslCrypto } from './openssl.ts';
 
 export interface KeySetup extends Pick<Environment, 'attestation' | 'enterpriseAttestation'> {
   readonly policy: Policy;
-  /** For the algorithms that OpenSSL may lack; only where the policy wants them. */
+  /** For the algorithms that this Node's OpenSSL lacks. */
   readonly portableCrypto?: Crypto;
 }
 
@@ -39,7 +39,8 @@ export async function keySetupOf(config: Config): Promise<KeySetup> {
 // Both are loaded only where they are wanted: they are large, and most keys do without.
 
 async function portableCryptoFor({ algorithms }: Policy): Promise<Pick<KeySetup, 'portableCrypto'>> {
-  if (!algorithms.includes(CoseAlg['ML-DSA-44'])) return {};
+  const { algorithms: ofOpenssl } = createOpensslCrypto();
+  if (algorithms.every((algorithm) => ofOpenssl.includes(algorithm))) return {};
   const { createNobleCrypto } = await import('../ctap/crypto/noble.ts');
   return { portableCrypto: createNobleCrypto() };
 }
