@@ -3,7 +3,7 @@
 
 import { concatBytes } from '@noble/hashes/utils.js';
 import type { Call } from '../call.ts';
-import { bytes, map, unsigned } from '../cbor.ts';
+import { bytes, integer, map, unsigned } from '../cbor.ts';
 import type { Environment } from '../env.ts';
 import { authorize, isProtected } from '../pin-uv-auth.ts';
 import { setMinPinLength } from '../set-min-pin-length.ts';
@@ -37,7 +37,7 @@ export async function config(call: Call): Promise<undefined> {
   const { environment, parameters } = call;
   const subCommand = parameters.required(Request.subCommand, unsigned);
   const pinUvAuthParam = parameters.optional(Request.pinUvAuthParam, bytes);
-  const pinUvAuthProtocol = parameters.optional(Request.pinUvAuthProtocol, unsigned);
+  const pinUvAuthProtocol = parameters.optional(Request.pinUvAuthProtocol, integer);
   parameters.optional(Request.subCommandParams, map);
   // Step 2.
   const handler = configSubCommands(environment).includes(subCommand) ? subCommands.get(subCommand) : undefined;
