@@ -240,8 +240,10 @@ export interface AttestationKey {
 }
 
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, as far as anybody has set the clock right: for the times that are stored. */
   now(): number;
+  /** Milliseconds since some moment, on a clock that nobody sets: for whatever must be over after a while. */
+  monotonic(): number;
   /** Resolves after about `ms` milliseconds. */
   delay(ms: number): Promise<void>;
 }
