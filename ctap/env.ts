@@ -158,7 +158,8 @@ type Question =
   | { readonly kind: 'u2f-sign-in'; readonly applicationHash: string }
   | { readonly kind: 'verify'; readonly rpId?: string }
   | { readonly kind: 'unlock' }
-  | { readonly kind: 'reset' }
+  /** `long`: more than a touch is asked for, something that nobody does by mistake. CTAP 2.3 §6.6. */
+  | { readonly kind: 'reset'; readonly long?: true }
   | { readonly kind: 'select' };
 
 export type Answer =

@@ -9,7 +9,8 @@ export async function reset(call: Call): Promise<undefined> {
   const { environment, policy, session } = call;
   if (environment.clock.monotonic() - session.poweredUpAt > policy.resetWindowMs) throw new CtapError('NOT_ALLOWED');
   await call.openVault();
-  await call.approve({ kind: 'reset' });
+  const { longTouchForReset } = environment.vault.device;
+  await call.approve({ kind: 'reset', ...(longTouchForReset && { long: true }) });
   await call.commit((tx) => tx.reset());
   session.pinUvAuth = new PinUvAuth(environment);
 }
