@@ -38,7 +38,10 @@ export interface Policy {
   readonly u2fTouchMs: number;
   /** UTF-8 bytes kept of rp.name, user.name and user.displayName; at least 64. WebAuthn §6.4.1. */
   readonly maxNameBytes: number;
-  /** Those that are on; hmac-secret always, credProtect wherever credBlob is. getInfo 0x02. */
+  /**
+   * Those that are on; always hmac-secret and credProtect, which CTAP 2.1 §9 insists on. What goes with an extension goes
+   * away with it: largeBlobKey has authenticatorLargeBlobs, minPinLength has setMinPINLength. getInfo 0x02.
+   */
   readonly extensions: readonly ExtensionName[];
   /** Bytes; at least 32. getInfo 0x0F. */
   readonly maxCredBlobLength: number;

@@ -2,6 +2,7 @@
 
 import type { Crypto, Environment } from '../ctap/env.ts';
 import { defaultPolicy, type Policy, profiles } from '../ctap/policy.ts';
+import type { ExtensionName } from '../ctap/wire.ts';
 import type { Config } from './config.ts';
 import { createOpensslCrypto } from './openssl.ts';
 
@@ -18,12 +19,15 @@ export function policyOf({
   credentialKind,
   relyingParties,
   enterprise,
+  extensions,
 }: Config): Policy {
+  const switches: Partial<Record<ExtensionName, boolean>> = extensions;
   return Object.freeze({
     ...defaultPolicy,
     ...profiles[profile],
     attestsByDefault: attestation !== 'none',
     ...(resetWindow === 'always' && { resetWindowMs: Number.POSITIVE_INFINITY }),
+    extensions: defaultPolicy.extensions.filter((name) => switches[name] !== false),
     enterpriseRpIds: enterprise?.rpIds ?? [],
     credentialKind,
     credentialKindOf: new Map(Object.entries(relyingParties).map(([rpId, chosen]) => [rpId, chosen.credentialKind])),

@@ -8,7 +8,13 @@ import { bytes, type CborMap, integer, unsigned } from '../cbor.ts';
 import { authorize, isProtected } from '../pin-uv-auth.ts';
 import type { LargeBlobWrite } from '../session.ts';
 import { CtapError } from '../status.ts';
-import { Command, Permission, LargeBlobsRequest as Request, LargeBlobsResponse as Response } from '../wire.ts';
+import {
+  Command,
+  Extension,
+  Permission,
+  LargeBlobsRequest as Request,
+  LargeBlobsResponse as Response,
+} from '../wire.ts';
 
 const hashLength = 16;
 /** An empty CBOR array and its hash. */
@@ -25,6 +31,7 @@ interface Options {
 /** @throws CtapError as CTAP 2.1 §6.10.2 says. */
 export async function largeBlobs(call: Call): Promise<CborMap | undefined> {
   const { parameters } = call;
+  if (!call.policy.extensions.includes(Extension.largeBlobKey)) throw new CtapError('INVALID_COMMAND');
   const get = parameters.optional(Request.get, unsigned);
   const set = parameters.optional(Request.set, bytes);
   const offset = parameters.optional(Request.offset, unsigned);

@@ -273,7 +273,7 @@ describe('clientPIN', () => {
     expect((await client.send({ 2: 'text' })).status).toBe(Status.CBOR_UNEXPECTED_TYPE);
   });
 
-  it('PIN-GEN-06: takes no pinUvAuthProtocol of another type, also where none is needed', async () => {
+  it('PIN-GEN-10: takes no pinUvAuthProtocol of another type, also where none is needed', async () => {
     const key = new Key();
     key.gate.canVerify = true;
     for (const subCommand of Object.values(SubCommand)) {
