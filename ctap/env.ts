@@ -158,7 +158,8 @@ type Question =
   | { readonly kind: 'u2f-sign-in'; readonly applicationHash: string }
   | { readonly kind: 'verify'; readonly rpId?: string }
   | { readonly kind: 'unlock' }
-  | { readonly kind: 'reset' }
+  /** `long`: more than a touch is asked for, something that nobody does by mistake. CTAP 2.3 §6.6. */
+  | { readonly kind: 'reset'; readonly long?: true }
   | { readonly kind: 'select' };
 
 export type Answer =
@@ -240,8 +241,10 @@ export interface AttestationKey {
 }
 
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, as far as anybody has set the clock right: for the times that are stored. */
   now(): number;
+  /** Milliseconds since some moment, on a clock that nobody sets: for whatever must be over after a while. */
+  monotonic(): number;
   /** Resolves after about `ms` milliseconds. */
   delay(ms: number): Promise<void>;
 }

@@ -19,7 +19,7 @@ interface Token {
   readonly protocol: PinProtocol;
   /** 32 bytes. */
   readonly bytes: Uint8Array;
-  /** Milliseconds since 1970. */
+  /** By the steady clock. */
   readonly startedAt: number;
   permissions: number;
   rpId: string | undefined;
@@ -74,7 +74,7 @@ export class PinUvAuth {
     const { clock, crypto } = this.#environment;
     const { protocol, permissions, rpId, userIsPresent } = use;
     const bytes = crypto.randomBytes(32);
-    const startedAt = clock.now();
+    const startedAt = clock.monotonic();
     this.#token = {
       ...{ protocol, bytes, startedAt, permissions, rpId },
       ...{ userVerified: true, userPresent: userIsPresent, used: false },
@@ -83,22 +83,34 @@ export class PinUvAuth {
   }
 
   /**
-   * Counts as a use of the token.
+   * Counts as a use of the token, which it gives back; 32 bytes.
    * @throws CtapError PIN_AUTH_INVALID if `mac` was not made over `message` with the valid token under this protocol;
    *   INVALID_PARAMETER if there is no such protocol.
    */
-  verifyToken(protocol: number, message: Uint8Array, mac: Uint8Array): void {
+  verifyToken(protocol: number, message: Uint8Array, mac: Uint8Array): Uint8Array {
     const asked = this.protocol(protocol);
     const token = this.#tokenInUse();
     if (token?.protocol !== asked || !asked.verify(token.bytes, message, mac)) throw new CtapError('PIN_AUTH_INVALID');
     token.used = true;
+    return token.bytes;
   }
 
-  /** Whether `mac` was made with the persistent token. @throws CtapError INVALID_PARAMETER if there is no such protocol. */
-  verifyPersistentToken(protocol: number, message: Uint8Array, mac: Uint8Array): boolean {
+  /**
+   * The persistent token, 32 bytes, if `mac` was made with it.
+   * @throws CtapError INVALID_PARAMETER if there is no such protocol.
+   */
+  verifyPersistentToken(protocol: number, message: Uint8Array, mac: Uint8Array): Uint8Array | undefined {
     const asked = this.protocol(protocol);
     const token = this.#environment.vault.device.persistentPinUvAuthToken;
-    return token !== null && asked.verify(token, message, mac);
+    return token && asked.verify(token, message, mac) ? token : undefined;
+  }
+
+  /** Whether `token`, temporary or persistent, is still good: not expired, replaced, or spent. */
+  isValid(token: Uint8Array): boolean {
+    const { crypto, vault } = this.#environment;
+    const temporary = this.userVerified ? this.#token?.bytes : undefined;
+    const persistent = vault.device.persistentPinUvAuthToken;
+    return [temporary, persistent].some((valid) => valid && crypto.equal(valid, token));
   }
 
   /** @throws CtapError PIN_AUTH_INVALID if the token in use does not have the permission. */
@@ -146,7 +158,7 @@ export class PinUvAuth {
   #tokenInUse(): Token | undefined {
     const token = this.#token;
     if (!token) return undefined;
-    const age = this.#environment.clock.now() - token.startedAt;
+    const age = this.#environment.clock.monotonic() - token.startedAt;
     if (age >= maxUsageMs || (age >= initialUsageLimitMs && !token.used)) this.#token = undefined;
     if (age >= userPresentLimitMs) token.userPresent = false;
     return this.#token;
@@ -161,6 +173,7 @@ export function isProtected({ environment: { gate, vault } }: Call): boolean {
 /**
  * Insists on a token with a permission, as credentialManagement, largeBlobs and authenticatorConfig do. CTAP 2.1 §6.8,
  * §6.10, §6.11.
+ * @returns the token, 32 bytes
  * @throws CtapError PUAT_REQUIRED without pinUvAuthParam, MISSING_PARAMETER without pinUvAuthProtocol, INVALID_PARAMETER
  *   for an unknown protocol, PIN_AUTH_INVALID if the token or its permissions do not fit; in this order.
  */
@@ -173,10 +186,11 @@ export function authorize(
     /** One bit of `Permission`. */
     readonly permission: number;
   },
-): void {
+): Uint8Array {
   const { pinUvAuthParam, pinUvAuthProtocol, message, permission } = request;
   if (!pinUvAuthParam) throw new CtapError('PUAT_REQUIRED');
   if (pinUvAuthProtocol === undefined) throw new CtapError('MISSING_PARAMETER');
-  pinUvAuth.verifyToken(pinUvAuthProtocol, message, pinUvAuthParam);
+  const token = pinUvAuth.verifyToken(pinUvAuthProtocol, message, pinUvAuthParam);
   pinUvAuth.requirePermission(permission);
+  return token;
 }

@@ -38,7 +38,10 @@ export interface Policy {
   readonly u2fTouchMs: number;
   /** UTF-8 bytes kept of rp.name, user.name and user.displayName; at least 64. WebAuthn §6.4.1. */
   readonly maxNameBytes: number;
-  /** Those that are on; hmac-secret always, credProtect wherever credBlob is. getInfo 0x02. */
+  /**
+   * Those that are on; always hmac-secret and credProtect, which CTAP 2.1 §9 insists on. What goes with an extension goes
+   * away with it: largeBlobKey has authenticatorLargeBlobs, minPinLength has setMinPINLength. getInfo 0x02.
+   */
   readonly extensions: readonly ExtensionName[];
   /** Bytes; at least 32. getInfo 0x0F. */
   readonly maxCredBlobLength: number;
@@ -58,17 +61,17 @@ export interface Policy {
   readonly enumerationTimeoutMs: number;
 }
 
-const classicAlgorithms = [CoseAlg.ES256, CoseAlg.EdDSA, CoseAlg.ES384, CoseAlg.ES512, CoseAlg.ES256K];
-const allAlgorithms = [...classicAlgorithms, CoseAlg['ML-DSA-44'], CoseAlg['ML-DSA-65']];
+const { ES256, EdDSA, ES384, ES512, ES256K, 'ML-DSA-44': mlDsa44, 'ML-DSA-65': mlDsa65 } = CoseAlg;
+const allAlgorithms = [ES256, EdDSA, ES384, ES512, ES256K, mlDsa44, mlDsa65];
 
 /**
- * How much a key shows of what it can do. `compatible`: what every client in use accepts; some fail on a getInfo that
- * names an algorithm they do not know, so only ES256 is named, and what else a relying party asks for is made all the
- * same. `full`: everything. docs/spec-decisions.md.
+ * How much a key shows of what it can do; it makes every algorithm all the same, if one comes that it does not name.
+ * `compatible`: the algorithms that every client in use accepts and some insist on; some fail on a getInfo that names
+ * one they do not know. `full`: everything. docs/spec-decisions.md.
  */
 export const profiles = {
-  compatible: { algorithms: classicAlgorithms, advertisedAlgorithms: [CoseAlg.ES256] },
-  full: { algorithms: allAlgorithms, advertisedAlgorithms: allAlgorithms },
+  compatible: { advertisedAlgorithms: [ES256, EdDSA, ES384] },
+  full: { advertisedAlgorithms: allAlgorithms },
 } as const satisfies Record<string, Partial<Policy>>;
 
 export type Profile = keyof typeof profiles;
@@ -80,6 +83,7 @@ export const defaultPolicy: Policy = Object.freeze({
   maxMsgSize: 7609,
   maxCredentialCountInList: 64,
   maxCredentialIdLength: 255,
+  algorithms: allAlgorithms,
   ...profiles.compatible,
   attestsByDefault: true,
   enterpriseRpIds: [],

@@ -31,6 +31,7 @@ export function readCredentialIds(parameters: MapReader, key: CborKey, maxCount:
 /** The id in a credential descriptor; undefined if it is of another type than public-key. @throws CBOR_UNEXPECTED_TYPE. */
 export function readCredentialId(descriptor: MapReader): Uint8Array | undefined {
   const id = descriptor.required('id', bytes);
+  descriptor.optional('transports', arrayOf(text));
   return descriptor.required('type', text) === 'public-key' ? id : undefined;
 }
 
@@ -41,11 +42,17 @@ export function readCredentialId(descriptor: MapReader): Uint8Array | undefined 
 export function readUser(user: MapReader, maxNameBytes: number): UserEntity {
   const id = user.required('id', bytes);
   if (id.length < 1 || id.length > 64) throw new CtapError('INVALID_LENGTH');
+  checkIcon(user);
   return {
     id,
     ...readName(user, 'name', 'name', maxNameBytes),
     ...readName(user, 'displayName', 'displayName', maxNameBytes),
   };
+}
+
+/** Platforms of CTAP 2.0 send one along, and nobody shows it. @throws CtapError CBOR_UNEXPECTED_TYPE. */
+export function checkIcon(entity: MapReader): void {
+  entity.optional('icon', text);
 }
 
 /** A name under `key` of an entity, cut to `maxBytes`, as the member `as`; nothing if the entity has none, or an empty one. */

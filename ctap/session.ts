@@ -2,7 +2,7 @@
 
 import type { AssertionTerms } from './assertion.ts';
 import type { CborMap } from './cbor.ts';
-import type { Environment, UserEntity } from './env.ts';
+import type { Clock, Environment, UserEntity } from './env.ts';
 import type { AssertedCredential } from './extensions/extension.ts';
 import { PinUvAuth } from './pin-uv-auth.ts';
 import { Command } from './wire.ts';
@@ -17,19 +17,17 @@ export interface NextAssertions extends AssertionTerms {
   readonly accounts: readonly DiscoverableAccount[];
   /** Whether a pinUvAuthToken authorized it: then it ends when that expires. CTAP 2.1 §6. */
   readonly endsWithToken: boolean;
-  /** Milliseconds since 1970. */
+  /** By the steady clock. */
   readonly expiresAt: number;
 }
 
 /** The rest of a list of authenticatorCredentialManagement. CTAP 2.1 §6.8.3, §6.8.4. */
 export interface Enumeration {
   readonly channel: number;
-  /** The subcommand that asks for the next answer. */
-  readonly next: number;
   readonly answers: Iterator<CborMap, undefined>;
-  /** What authorized it: the list ends with a pinUvAuthToken that expires. CTAP 2.1 §6. */
-  readonly token: 'session' | 'persistent';
-  /** Milliseconds since 1970. */
+  /** What authorized it, 32 bytes: the list ends with it. CTAP 2.1 §6. */
+  readonly token: Uint8Array;
+  /** By the steady clock. */
   readonly expiresAt: number;
 }
 
@@ -40,36 +38,42 @@ export interface LargeBlobWrite {
   readonly received: Uint8Array;
   /** Bytes, hash included. */
   readonly expectedLength: number;
-  /** Milliseconds since 1970. */
+  /** By the steady clock. */
   readonly expiresAt: number;
 }
 
 export class Session {
-  /** Milliseconds since 1970. */
+  readonly #clock: Clock;
+  /** By the steady clock. */
   readonly poweredUpAt: number;
   nextAssertions: NextAssertions | undefined;
-  enumeration: Enumeration | undefined;
+  /** By the subcommand that asks for the next answer. They outlast other commands. docs/spec-decisions.md. */
+  readonly enumerations = new Map<number, Enumeration>();
   largeBlobWrite: LargeBlobWrite | undefined;
   /** Renewed by a reset. */
   pinUvAuth: PinUvAuth;
 
   constructor(environment: Environment) {
-    this.poweredUpAt = environment.clock.now();
+    this.#clock = environment.clock;
+    this.poweredUpAt = environment.clock.monotonic();
     this.pinUvAuth = new PinUvAuth(environment);
   }
 
   /** Overwrites what is secret and ends whatever could have been continued; a session that goes on with a locked vault. */
   wipe(): void {
     this.beginCommand();
+    this.enumerations.clear();
     this.pinUvAuth.wipe();
   }
 
-  /** Ends whatever an immediate next command could have continued, unless `code` is that command. CTAP 2.1 §6, §6.3. */
+  /**
+   * Ends whatever an immediate next command could have continued, unless `code` is that command, and lists whose time is
+   * over. CTAP 2.1 §6, §6.3.
+   */
   beginCommand(code?: number): void {
-    const isManagement =
-      code === Command.authenticatorCredentialManagement || code === Command.prototypeCredentialManagement;
     if (code !== Command.authenticatorGetNextAssertion) this.nextAssertions = undefined;
-    if (!isManagement) this.enumeration = undefined;
     if (code !== Command.authenticatorLargeBlobs) this.largeBlobWrite = undefined;
+    const now = this.#clock.monotonic();
+    for (const [next, { expiresAt }] of this.enumerations) if (now > expiresAt) this.enumerations.delete(next);
   }
 }

@@ -12,7 +12,7 @@ interface Question {
   /** Settles with the question; never rejects. */
   readonly settled: Promise<void>;
   answer: Answer['kind'] | undefined;
-  /** When the answer is forgotten, in milliseconds since 1970. */
+  /** When the answer is forgotten, by the steady clock. */
   forgottenAt: number;
 }
 
@@ -34,7 +34,7 @@ export class U2fPresence {
   async approved(operation: string, prompt: Prompt): Promise<boolean> {
     const { clock } = this.#environment;
     if (this.#question?.operation !== operation) await this.cancel();
-    if (this.#question?.answer && clock.now() > this.#question.forgottenAt) this.#question = undefined;
+    if (this.#question?.answer && clock.monotonic() > this.#question.forgottenAt) this.#question = undefined;
     this.#question ??= this.#ask(operation, prompt);
     const question = this.#question;
     if (!question.answer) await Promise.race([question.settled, clock.delay(this.#policy.u2fWaitMs)]);
@@ -42,7 +42,7 @@ export class U2fPresence {
       this.#question = undefined;
       return true;
     }
-    if (question.answer) question.forgottenAt = clock.now() + this.#policy.u2fTouchMs;
+    if (question.answer) question.forgottenAt = clock.monotonic() + this.#policy.u2fTouchMs;
     return false;
   }
 
@@ -59,7 +59,7 @@ export class U2fPresence {
     const cancellation = new Cancellation();
     const settle = (answer: Answer['kind']) => {
       question.answer = answer;
-      question.forgottenAt = clock.now() + this.#policy.u2fTouchMs;
+      question.forgottenAt = clock.monotonic() + this.#policy.u2fTouchMs;
     };
     const settled = gate.ask(prompt, cancellation).then(
       (answer) => settle(answer.kind),

@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { CredentialKind } from '../ctap/env.ts';
 import { type Profile, profiles } from '../ctap/policy.ts';
+import { Extension, type ExtensionName } from '../ctap/wire.ts';
 import { exitCode, UserError } from './errors.ts';
 import { type LogLevel, logLevels } from './log.ts';
 
@@ -19,6 +20,12 @@ export const resetWindows = ['power-up', 'always'] as const;
 export type ResetWindow = (typeof resetWindows)[number];
 
 export const credentialKinds: readonly CredentialKind[] = ['device-bound', 'synced'];
+
+/** The extensions that a key can do without. CTAP 2.1 §9 insists on the others. */
+const optionalExtensions = Object.values(Extension).filter(
+  (name): name is OptionalExtension => name !== Extension.hmacSecret && name !== Extension.credProtect,
+);
+type OptionalExtension = Exclude<ExtensionName, typeof Extension.hmacSecret | typeof Extension.credProtect>;
 
 /** What a USB string descriptor (USB 2.0 §9.6.7), and the fields of struct uhid_create2_req, have room for. */
 const maxProductNameLength = 126;
@@ -53,6 +60,8 @@ export interface Config {
   readonly relyingParties: Readonly<Record<string, RelyingPartySettings>>;
   /** The RP IDs that may ask for vendor-facilitated enterprise attestation; undefined: there is no such attestation. */
   readonly enterprise: { readonly rpIds: readonly string[] } | undefined;
+  /** Whether an extension is on; those that are not named are. */
+  readonly extensions: Readonly<Partial<Record<OptionalExtension, boolean>>>;
   /** How the device presents itself; undefined: as every key of this program does, with a serial number of its vault. */
   readonly productName: string | undefined;
   readonly serialNumber: string | undefined;
@@ -78,6 +87,7 @@ export interface Settings {
   /** In the file only, like `enterprise`. */
   readonly relyingParties?: Config['relyingParties'] | undefined;
   readonly enterprise?: Config['enterprise'];
+  readonly extensions?: Config['extensions'] | undefined;
   readonly productName?: string | undefined;
   readonly serialNumber?: string | undefined;
 }
@@ -121,6 +131,7 @@ export function loadConfig(flags: Settings, surroundings: Surroundings = here): 
     credentialKind: credentialKindOf(pick('credentialKind')),
     relyingParties: pick('relyingParties') ?? {},
     enterprise: pick('enterprise'),
+    extensions: pick('extensions') ?? {},
     productName: pick('productName'),
     serialNumber: pick('serialNumber'),
   });
@@ -251,6 +262,12 @@ const ownKeys = {
     fits: (value) => isObject(value) && Object.keys(value).join() === 'rpIds' && isTexts(value['rpIds']),
     expected: 'like {"rpIds": ["example.com"]}',
   },
+  extensions: {
+    fits: (value) =>
+      isObject(value) &&
+      Object.entries(value).every(([name, isOn]) => isOptionalExtension(name) && typeof isOn === 'boolean'),
+    expected: `like {"largeBlobKey": false}, with any of ${optionalExtensions.join(', ')}`,
+  },
   productName: printable(maxProductNameLength),
   serialNumber: printable(maxSerialNumberLength),
 } as const satisfies Partial<Record<keyof Settings, FileKey>>;
@@ -313,6 +330,10 @@ function isTexts(value: unknown): value is string[] {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isOptionalExtension(name: string): boolean {
+  return optionalExtensions.some((known) => known === name);
 }
 
 function isRelyingPartySettings(value: unknown): boolean {

@@ -202,6 +202,7 @@ export function createDevice(
 
 const systemClock: Clock = {
   now: Date.now,
+  monotonic: () => performance.now(),
   // A U2F request that was answered in the meantime must not keep the process alive.
   delay: (ms) => delay(ms, undefined, { ref: false }),
 };

@@ -2,12 +2,13 @@
 
 import type { Crypto, Environment } from '../ctap/env.ts';
 import { defaultPolicy, type Policy, profiles } from '../ctap/policy.ts';
-import { CoseAlg } from '../ctap/wire.ts';
+import type { ExtensionName } from '../ctap/wire.ts';
 import type { Config } from './config.ts';
+import { createOpensslCrypto } from './openssl.ts';
 
 export interface KeySetup extends Pick<Environment, 'attestation' | 'enterpriseAttestation'> {
   readonly policy: Policy;
-  /** For the algorithms that OpenSSL may lack; only where the policy wants them. */
+  /** For the algorithms that this Node's OpenSSL lacks. */
   readonly portableCrypto?: Crypto;
 }
 
@@ -18,12 +19,15 @@ export function policyOf({
   credentialKind,
   relyingParties,
   enterprise,
+  extensions,
 }: Config): Policy {
+  const switches: Partial<Record<ExtensionName, boolean>> = extensions;
   return Object.freeze({
     ...defaultPolicy,
     ...profiles[profile],
     attestsByDefault: attestation !== 'none',
     ...(resetWindow === 'always' && { resetWindowMs: Number.POSITIVE_INFINITY }),
+    extensions: defaultPolicy.extensions.filter((name) => switches[name] !== false),
     enterpriseRpIds: enterprise?.rpIds ?? [],
     credentialKind,
     credentialKindOf: new Map(Object.entries(relyingParties).map(([rpId, chosen]) => [rpId, chosen.credentialKind])),
@@ -39,7 +43,8 @@ export async function keySetupOf(config: Config): Promise<KeySetup> {
 // Both are loaded only where they are wanted: they are large, and most keys do without.
 
 async function portableCryptoFor({ algorithms }: Policy): Promise<Pick<KeySetup, 'portableCrypto'>> {
-  if (!algorithms.includes(CoseAlg['ML-DSA-44'])) return {};
+  const { algorithms: ofOpenssl } = createOpensslCrypto();
+  if (algorithms.every((algorithm) => ofOpenssl.includes(algorithm))) return {};
   const { createNobleCrypto } = await import('../ctap/crypto/noble.ts');
   return { portableCrypto: createNobleCrypto() };
 }

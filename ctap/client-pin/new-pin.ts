@@ -16,10 +16,11 @@ export function readNewPin({ environment, policy }: Call, secret: SharedSecret, 
   const { minPINLength, pinComplexityPolicy } = environment.vault.device;
   const padded = secret.decrypt(newPinEnc);
   if (!padded) throw new CtapError('PIN_AUTH_INVALID');
-  if (padded.length !== paddedLength) throw new CtapError('INVALID_PARAMETER');
+  if (padded.length < paddedLength) throw new CtapError('INVALID_PARAMETER');
   const pin = padded.subarray(0, padded.findLastIndex((byte) => byte !== 0) + 1);
   const length = codePointsIn(pin);
-  const fits = pin.length < paddedLength && length >= minPINLength && length <= policy.maxPINLength;
+  const fitsPadding = padded.length === paddedLength && pin.length < paddedLength;
+  const fits = fitsPadding && length >= minPINLength && length <= policy.maxPINLength;
   if (!fits || (pinComplexityPolicy && isSimple(pin))) throw new CtapError('PIN_POLICY_VIOLATION');
   return pin;
 }

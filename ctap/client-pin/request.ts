@@ -2,14 +2,14 @@
 // protocol, and that before anything else. CTAP 2.1 §6.5.5.
 
 import type { Call } from '../call.ts';
-import { bytes, map, unsigned } from '../cbor.ts';
+import { bytes, integer, map } from '../cbor.ts';
 import type { PinProtocol } from '../pin-protocol.ts';
 import { ClientPinRequest as Request } from '../wire.ts';
 
 /** @throws CtapError MISSING_PARAMETER, CBOR_UNEXPECTED_TYPE. */
 export function readKeyAgreement({ parameters }: Call) {
   return {
-    pinUvAuthProtocol: parameters.required(Request.pinUvAuthProtocol, unsigned),
+    pinUvAuthProtocol: parameters.required(Request.pinUvAuthProtocol, integer),
     keyAgreement: parameters.required(Request.keyAgreement, map),
   };
 }

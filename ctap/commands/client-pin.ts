@@ -2,7 +2,7 @@
 // Here are the table of subcommands and those that only tell something; ctap/client-pin/ has the others.
 
 import type { Call } from '../call.ts';
-import { type CborMap, unsigned } from '../cbor.ts';
+import { type CborMap, integer, unsigned } from '../cbor.ts';
 import { needsPowerCycle } from '../client-pin/check-pin.ts';
 import { getPinToken, getTokenUsingPin, getTokenUsingUv } from '../client-pin/get-token.ts';
 import { changePin, setPin } from '../client-pin/set-pin.ts';
@@ -33,6 +33,7 @@ const uvSubCommands: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 /** @throws CtapError INVALID_SUBCOMMAND; as the subcommands say. */
 export async function clientPin(call: Call): Promise<CborMap | undefined> {
   const subCommand = call.parameters.required(Request.subCommand, unsigned);
+  call.parameters.optional(Request.pinUvAuthProtocol, integer);
   const uvHandler = call.environment.gate.canVerify ? uvSubCommands.get(subCommand) : undefined;
   const handler = subCommands.get(subCommand) ?? uvHandler;
   if (!handler) throw new CtapError('INVALID_SUBCOMMAND');
@@ -50,7 +51,7 @@ function getPinRetries(call: Call): CborMap {
 
 /** CTAP 2.1 §6.5.5.4. */
 function getKeyAgreement({ parameters, session }: Call): CborMap {
-  const protocol = session.pinUvAuth.protocol(parameters.required(Request.pinUvAuthProtocol, unsigned));
+  const protocol = session.pinUvAuth.protocol(parameters.required(Request.pinUvAuthProtocol, integer));
   return new Map([[Response.keyAgreement, protocol.publicKey]]);
 }
 

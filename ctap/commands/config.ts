@@ -3,12 +3,11 @@
 
 import { concatBytes } from '@noble/hashes/utils.js';
 import type { Call } from '../call.ts';
-import { bytes, map, unsigned } from '../cbor.ts';
-import type { Environment } from '../env.ts';
+import { bytes, integer, map, unsigned } from '../cbor.ts';
 import { authorize, isProtected } from '../pin-uv-auth.ts';
 import { setMinPinLength } from '../set-min-pin-length.ts';
 import { CtapError } from '../status.ts';
-import { Command, Permission, ConfigRequest as Request, ConfigSubCommand as SubCommand } from '../wire.ts';
+import { Command, Extension, Permission, ConfigRequest as Request, ConfigSubCommand as SubCommand } from '../wire.ts';
 
 type Handler = (call: Call) => Promise<void>;
 
@@ -23,10 +22,12 @@ const subCommands: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 ]);
 
 /** The numbers of the subcommands that this key knows, as in getInfo 0x1F. */
-export function configSubCommands({ enterpriseAttestation }: Environment): readonly number[] {
-  return [...subCommands.keys()].filter(
-    (subCommand) => subCommand !== SubCommand.enableEnterpriseAttestation || enterpriseAttestation !== undefined,
-  );
+export function configSubCommands({ environment, policy }: Call): readonly number[] {
+  const isThere = new Map<number, boolean>([
+    [SubCommand.enableEnterpriseAttestation, environment.enterpriseAttestation !== undefined],
+    [SubCommand.setMinPINLength, policy.extensions.includes(Extension.minPinLength)],
+  ]);
+  return [...subCommands.keys()].filter((subCommand) => isThere.get(subCommand) ?? true);
 }
 
 /**
@@ -37,10 +38,10 @@ export async function config(call: Call): Promise<undefined> {
   const { environment, parameters } = call;
   const subCommand = parameters.required(Request.subCommand, unsigned);
   const pinUvAuthParam = parameters.optional(Request.pinUvAuthParam, bytes);
-  const pinUvAuthProtocol = parameters.optional(Request.pinUvAuthProtocol, unsigned);
+  const pinUvAuthProtocol = parameters.optional(Request.pinUvAuthProtocol, integer);
   parameters.optional(Request.subCommandParams, map);
   // Step 2.
-  const handler = configSubCommands(environment).includes(subCommand) ? subCommands.get(subCommand) : undefined;
+  const handler = configSubCommands(call).includes(subCommand) ? subCommands.get(subCommand) : undefined;
   if (!handler) throw new CtapError('INVALID_PARAMETER');
   await call.openVault();
   const { alwaysUv } = environment.vault.device;

@@ -3,12 +3,11 @@
 
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { Call } from '../call.ts';
-import { bytes, type CborMap, type CborValue, type MapReader, map, parameterMap, unsigned } from '../cbor.ts';
+import { bytes, type CborMap, type CborValue, integer, type MapReader, map, parameterMap, unsigned } from '../cbor.ts';
 import { coseKey } from '../cose.ts';
-import type { Credential, RelyingParty } from '../env.ts';
+import type { Credential, RelyingParty, VaultTransaction } from '../env.ts';
 import { authorize } from '../pin-uv-auth.ts';
 import { readCredentialId, readUser } from '../request-members.ts';
-import type { Enumeration } from '../session.ts';
 import { CtapError } from '../status.ts';
 import {
   Extension,
@@ -32,13 +31,11 @@ const subCommands: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 /** @throws CtapError as CTAP 2.1 §6.8 says; INVALID_SUBCOMMAND. */
 export async function credentialManagement(call: Call): Promise<CborMap | undefined> {
   const subCommand = call.parameters.required(Request.subCommand, unsigned);
-  const { enumeration } = call.session;
-  call.session.enumeration = undefined;
   if (
     subCommand === SubCommand.enumerateRPsGetNextRP ||
     subCommand === SubCommand.enumerateCredentialsGetNextCredential
   ) {
-    return enumerateNext(call, subCommand, enumeration);
+    return enumerateNext(call, subCommand);
   }
   const handler = subCommands.get(subCommand);
   if (!handler) throw new CtapError('INVALID_SUBCOMMAND');
@@ -83,7 +80,7 @@ async function deleteCredential(call: Call, authorization: Authorization): Promi
   const id = readCredentialId(readParams(call).required(Params.credentialID, map));
   authorize(call, authorization);
   const credential = managedCredential(call, id);
-  await call.commit((tx) => tx.deleteCredential(credential.id));
+  await change(call, (tx) => tx.deleteCredential(credential.id));
 }
 
 /** CTAP 2.1 §6.8.6: both names are replaced, also by none. */
@@ -94,7 +91,13 @@ async function updateUserInformation(call: Call, authorization: Authorization): 
   authorize(call, authorization);
   const credential = managedCredential(call, id);
   if (!call.environment.crypto.equal(credential.user.id, user.id)) throw new CtapError('INVALID_PARAMETER');
-  await call.commit((tx) => tx.putCredential({ ...credential, user }));
+  await change(call, (tx) => tx.putCredential({ ...credential, user }));
+}
+
+/** What was being listed is no longer what is there. */
+async function change(call: Call, make: (tx: VaultTransaction) => void): Promise<undefined> {
+  await call.commit(make);
+  call.session.enumerations.clear();
 }
 
 // --- Authorization --------------------------------------------------------------------------------------------------
@@ -105,7 +108,7 @@ type Authorization = ReturnType<typeof readAuthorization>;
 function readAuthorization({ parameters }: Call) {
   const pinUvAuthParam = parameters.optional(Request.pinUvAuthParam, bytes);
   if (!pinUvAuthParam) throw new CtapError('PUAT_REQUIRED');
-  const pinUvAuthProtocol = parameters.required(Request.pinUvAuthProtocol, unsigned);
+  const pinUvAuthProtocol = parameters.required(Request.pinUvAuthProtocol, integer);
   const subCommand = parameters.required(Request.subCommand, unsigned);
   const params = parameters.raw(Request.subCommandParams) ?? new Uint8Array();
   const message = concatBytes(Uint8Array.of(subCommand), params);
@@ -116,13 +119,15 @@ function readParams({ parameters }: Call): MapReader {
   return parameters.required(Request.subCommandParams, parameterMap);
 }
 
-/** What only reads is also open to the persistent token. Gives back which token it was. */
-function authorizeReading(call: Call, authorization: Authorization, rpIdHash?: Uint8Array): Enumeration['token'] {
+/** What only reads is also open to the persistent token. Gives back the token that it was. */
+function authorizeReading(call: Call, authorization: Authorization, rpIdHash?: Uint8Array): Uint8Array {
   const { pinUvAuthParam, pinUvAuthProtocol, message } = authorization;
-  if (call.session.pinUvAuth.verifyPersistentToken(pinUvAuthProtocol, message, pinUvAuthParam)) return 'persistent';
-  authorize(call, authorization);
+  const { pinUvAuth } = call.session;
+  const persistent = pinUvAuth.verifyPersistentToken(pinUvAuthProtocol, message, pinUvAuthParam);
+  if (persistent) return persistent;
+  const token = authorize(call, authorization);
   requireRelyingParty(call, rpIdHash);
-  return 'session';
+  return token;
 }
 
 /** A token that is bound to a relying party reaches nothing beyond it. Whether it may list its own: docs/spec-decisions.md. */
@@ -146,30 +151,29 @@ function managedCredential(call: Call, id: Uint8Array | undefined): Credential {
 /** The first answer, with the total; the others wait for `next`. */
 function enumerate(
   { context, environment, policy, session }: Call,
-  token: Enumeration['token'],
-  next: Enumeration['next'],
-  answers: Iterator<CborMap>,
+  token: Uint8Array,
+  next: number,
+  answers: Iterator<CborMap, undefined>,
   total: readonly [key: number, count: number],
 ): CborMap {
-  const { value: first, done } = answers.next();
-  if (done) throw new CtapError('NO_CREDENTIALS');
-  const expiresAt = environment.clock.now() + policy.enumerationTimeoutMs;
-  session.enumeration = { channel: context.channel, token, next, answers, expiresAt };
+  const { value: first } = answers.next();
+  session.enumerations.delete(next);
+  if (!first) throw new CtapError('NO_CREDENTIALS');
+  const expiresAt = environment.clock.monotonic() + policy.enumerationTimeoutMs;
+  session.enumerations.set(next, { channel: context.channel, token, answers, expiresAt });
   return new Map([...first, total]);
 }
 
-/** Goes on where the command before stopped, on the same channel, while the token that it came with is good. */
-function enumerateNext(call: Call, subCommand: number, enumeration: Enumeration | undefined): CborMap {
-  const { context, environment, policy, session } = call;
-  const now = environment.clock.now();
-  const isContinued =
-    enumeration?.next === subCommand && enumeration.channel === context.channel && now <= enumeration.expiresAt;
-  if (!isContinued || (enumeration.token === 'session' && !session.pinUvAuth.userVerified)) {
-    throw new CtapError('NOT_ALLOWED');
-  }
-  const { value: answer, done } = enumeration.answers.next();
-  if (done) throw new CtapError('NOT_ALLOWED');
-  session.enumeration = { ...enumeration, expiresAt: now + policy.enumerationTimeoutMs };
+/** Goes on where that list stopped, on the same channel, while the token that it came with is good. */
+function enumerateNext({ context, environment, policy, session }: Call, next: number): CborMap {
+  const enumeration = session.enumerations.get(next);
+  session.enumerations.delete(next);
+  const isContinued = enumeration?.channel === context.channel && session.pinUvAuth.isValid(enumeration.token);
+  if (!isContinued) throw new CtapError('NOT_ALLOWED');
+  const { value: answer } = enumeration.answers.next();
+  if (!answer) throw new CtapError('NOT_ALLOWED');
+  const expiresAt = environment.clock.monotonic() + policy.enumerationTimeoutMs;
+  session.enumerations.set(next, { ...enumeration, expiresAt });
   return answer;
 }
 

@@ -65,7 +65,7 @@ export async function getAssertion(call: Call): Promise<cbor.CborMap> {
   const numberOfCredentials = accounts.length > 1 ? accounts.length : undefined;
   const [newest, ...others] = accounts;
   if (others.length > 0) {
-    const expiresAt = clock.now() + policy.nextAssertionTimeoutMs;
+    const expiresAt = clock.monotonic() + policy.nextAssertionTimeoutMs;
     const endsWithToken = verification === 'token';
     session.nextAssertions = { ...terms, channel: context.channel, accounts: others, endsWithToken, expiresAt };
   }
@@ -85,7 +85,7 @@ function readRequest({ parameters, policy }: Call) {
     rk: options?.optional('rk', cbor.boolean),
     extensions: readExtensions(parameters, Request.extensions),
     pinUvAuthParam: parameters.optional(Request.pinUvAuthParam, cbor.bytes),
-    pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, cbor.unsigned),
+    pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, cbor.integer),
   };
 }
 

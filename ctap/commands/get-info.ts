@@ -7,8 +7,9 @@ import type { CborMap, CborValue } from '../cbor.ts';
 import { advertisedAlgorithms } from '../cose.ts';
 import { publicPart, publicStateOf } from '../device-state.ts';
 import { encryptIdentifiers } from '../encrypted-identifiers.ts';
-import type { Environment, PublicState } from '../env.ts';
-import { GetInfoResponse, UserVerify } from '../wire.ts';
+import type { PublicState } from '../env.ts';
+import type { Policy } from '../policy.ts';
+import { Extension, type ExtensionName, GetInfoResponse, UserVerify } from '../wire.ts';
 import { configSubCommands } from './config.ts';
 
 /**
@@ -23,12 +24,13 @@ export async function getInfo(call: Call): Promise<CborMap> {
   const { encIdentifier, encCredStoreState } = vault.isLocked
     ? noIdentifiers
     : encryptIdentifiers(crypto, vault.device);
+  const ifOn = goesWith(policy);
   return new Map<number, CborValue | undefined>([
     // Never FIDO_2_2, which the specification forbids. alwaysUv switches U2F off.
     [GetInfoResponse.versions, [...(state.alwaysUv ? [] : ['U2F_V2']), 'FIDO_2_0', 'FIDO_2_1', 'FIDO_2_3']],
     [GetInfoResponse.extensions, policy.extensions],
     [GetInfoResponse.aaguid, policy.aaguid],
-    [GetInfoResponse.options, options(environment, state)],
+    [GetInfoResponse.options, options(call, state)],
     [GetInfoResponse.maxMsgSize, policy.maxMsgSize],
     [GetInfoResponse.pinUvAuthProtocols, session.pinUvAuth.protocols.map(({ id }) => id)],
     [GetInfoResponse.maxCredentialCountInList, policy.maxCredentialCountInList],
@@ -44,12 +46,12 @@ export async function getInfo(call: Call): Promise<CborMap> {
           ]),
       ),
     ],
-    [GetInfoResponse.maxSerializedLargeBlobArray, policy.maxSerializedLargeBlobArray],
+    [GetInfoResponse.maxSerializedLargeBlobArray, ifOn(Extension.largeBlobKey, policy.maxSerializedLargeBlobArray)],
     [GetInfoResponse.forcePINChange, state.forcePINChange],
     [GetInfoResponse.minPINLength, state.minPINLength],
     [GetInfoResponse.firmwareVersion, policy.firmwareVersion],
-    [GetInfoResponse.maxCredBlobLength, policy.maxCredBlobLength],
-    [GetInfoResponse.maxRPIDsForSetMinPINLength, policy.maxRPIDsForSetMinPINLength],
+    [GetInfoResponse.maxCredBlobLength, ifOn(Extension.credBlob, policy.maxCredBlobLength)],
+    [GetInfoResponse.maxRPIDsForSetMinPINLength, ifOn(Extension.minPinLength, policy.maxRPIDsForSetMinPINLength)],
     [GetInfoResponse.preferredPlatformUvAttempts, gate.canVerify ? policy.preferredPlatformUvAttempts : undefined],
     [GetInfoResponse.uvModality, gate.canVerify ? (gate.uvModality ?? UserVerify.presenceInternal) : undefined],
     [GetInfoResponse.remainingDiscoverableCredentials, vault.isLocked ? undefined : remaining(call)],
@@ -57,10 +59,10 @@ export async function getInfo(call: Call): Promise<CborMap> {
     [GetInfoResponse.attestationFormats, attestationFormats(policy, environment).filter((name) => name !== 'none')],
     [GetInfoResponse.longTouchForReset, state.longTouchForReset],
     [GetInfoResponse.encIdentifier, encIdentifier],
-    [GetInfoResponse.pinComplexityPolicy, state.pinComplexityPolicy],
+    [GetInfoResponse.pinComplexityPolicy, ifOn(Extension.pinComplexityPolicy, state.pinComplexityPolicy)],
     [GetInfoResponse.maxPINLength, policy.maxPINLength],
     [GetInfoResponse.encCredStoreState, encCredStoreState],
-    [GetInfoResponse.authenticatorConfigCommands, configSubCommands(environment)],
+    [GetInfoResponse.authenticatorConfigCommands, configSubCommands(call)],
   ]);
 }
 
@@ -79,10 +81,17 @@ function remaining({ environment, policy }: Call): number {
   return Math.max(policy.maxDiscoverableCredentials - environment.vault.credentialCount(), 0);
 }
 
+/** A value that goes away with the extension that it belongs to. */
+function goesWith({ extensions }: Policy): <T>(name: ExtensionName, value: T) => T | undefined {
+  return (name, value) => (extensions.includes(name) ? value : undefined);
+}
+
 /** CTAP 2.1 §6.4, the table of options; absent means not supported. */
-function options({ enterpriseAttestation: enterpriseKey, gate }: Environment, state: PublicState): CborMap {
+function options({ environment, policy }: Call, state: PublicState): CborMap {
+  const { enterpriseAttestation: enterpriseKey, gate } = environment;
   const { alwaysUv, enterpriseAttestation, hasPin } = state;
   const ifVerifying = gate.canVerify ? true : undefined;
+  const ifOn = goesWith(policy);
   return new Map<string, boolean | undefined>([
     ['plat', false],
     ['rk', true],
@@ -94,10 +103,10 @@ function options({ enterpriseAttestation: enterpriseKey, gate }: Environment, st
     ['makeCredUvNotRqd', !alwaysUv],
     ['authnrCfg', true],
     ['uvAcfg', ifVerifying],
-    ['setMinPINLength', true],
+    ['setMinPINLength', ifOn(Extension.minPinLength, true)],
     ['ep', enterpriseKey ? enterpriseAttestation : undefined],
     ['credMgmt', true],
     ['perCredMgmtRO', true],
-    ['largeBlobs', true],
+    ['largeBlobs', ifOn(Extension.largeBlobKey, true)],
   ]);
 }

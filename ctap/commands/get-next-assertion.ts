@@ -9,7 +9,7 @@ import { CtapError } from '../status.ts';
 /** @throws CtapError NOT_ALLOWED if nothing is left, too much time has passed, the token has expired, or another channel asks. */
 export function getNextAssertion({ context, environment, policy, session }: Call): CborMap {
   const next = session.nextAssertions;
-  const now = environment.clock.now();
+  const now = environment.clock.monotonic();
   if (!next || next.channel !== context.channel) throw new CtapError('NOT_ALLOWED');
   const [account, ...accounts] = next.accounts;
   session.nextAssertions = undefined;

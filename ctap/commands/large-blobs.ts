@@ -4,11 +4,17 @@
 
 import { concatBytes } from '@noble/hashes/utils.js';
 import type { Call } from '../call.ts';
-import { bytes, type CborMap, unsigned } from '../cbor.ts';
+import { bytes, type CborMap, integer, unsigned } from '../cbor.ts';
 import { authorize, isProtected } from '../pin-uv-auth.ts';
 import type { LargeBlobWrite } from '../session.ts';
 import { CtapError } from '../status.ts';
-import { Command, Permission, LargeBlobsRequest as Request, LargeBlobsResponse as Response } from '../wire.ts';
+import {
+  Command,
+  Extension,
+  Permission,
+  LargeBlobsRequest as Request,
+  LargeBlobsResponse as Response,
+} from '../wire.ts';
 
 const hashLength = 16;
 /** An empty CBOR array and its hash. */
@@ -25,13 +31,14 @@ interface Options {
 /** @throws CtapError as CTAP 2.1 §6.10.2 says. */
 export async function largeBlobs(call: Call): Promise<CborMap | undefined> {
   const { parameters } = call;
+  if (!call.policy.extensions.includes(Extension.largeBlobKey)) throw new CtapError('INVALID_COMMAND');
   const get = parameters.optional(Request.get, unsigned);
   const set = parameters.optional(Request.set, bytes);
   const offset = parameters.optional(Request.offset, unsigned);
   const options: Options = {
     length: parameters.optional(Request.length, unsigned),
     pinUvAuthParam: parameters.optional(Request.pinUvAuthParam, bytes),
-    pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, unsigned),
+    pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, integer),
   };
   // Steps 1 to 3.
   if (offset === undefined || (get === undefined) === (set === undefined)) throw new CtapError('INVALID_PARAMETER');
@@ -61,7 +68,7 @@ async function write(call: Call, set: Uint8Array, offset: number, options: Optio
   if (received.length + set.length > expectedLength) throw new CtapError('INVALID_PARAMETER');
   const largeBlobArray = concatBytes(received, set);
   if (largeBlobArray.length < expectedLength) {
-    const expiresAt = environment.clock.now() + policy.largeBlobWriteTimeoutMs;
+    const expiresAt = environment.clock.monotonic() + policy.largeBlobWriteTimeoutMs;
     session.largeBlobWrite = { channel: context.channel, received: largeBlobArray, expectedLength, expiresAt };
     return;
   }
@@ -85,7 +92,7 @@ function resume({ context, environment, session }: Call, offset: number, { lengt
   if (length !== undefined) throw new CtapError('INVALID_PARAMETER');
   const pending = session.largeBlobWrite;
   const isNext = pending?.channel === context.channel && pending.received.length === offset;
-  if (!isNext || environment.clock.now() > pending.expiresAt) throw new CtapError('INVALID_SEQ');
+  if (!isNext || environment.clock.monotonic() > pending.expiresAt) throw new CtapError('INVALID_SEQ');
   return pending;
 }
 

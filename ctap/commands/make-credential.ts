@@ -26,7 +26,7 @@ import { isUsable } from '../extensions/cred-protect.ts';
 import { extendCreation, readExtensions } from '../extensions/extensions.ts';
 import { isProtected } from '../pin-uv-auth.ts';
 import type { Policy } from '../policy.ts';
-import { readClientDataHash, readCredentialIds, readName, readUser } from '../request-members.ts';
+import { checkIcon, readClientDataHash, readCredentialIds, readName, readUser } from '../request-members.ts';
 import { CtapError } from '../status.ts';
 import {
   applyAlwaysUv,
@@ -144,6 +144,7 @@ function readRequest(parameters: cbor.MapReader, policy: Policy) {
   const rp = parameters.required(Request.rp, cbor.map);
   const user = parameters.required(Request.user, cbor.map);
   const options = parameters.optional(Request.options, cbor.map);
+  checkIcon(rp);
   return {
     clientDataHash,
     rpId: readRpId(rp),
@@ -156,7 +157,7 @@ function readRequest(parameters: cbor.MapReader, policy: Policy) {
     uv: options?.optional('uv', cbor.boolean),
     extensions: readExtensions(parameters, Request.extensions),
     pinUvAuthParam: parameters.optional(Request.pinUvAuthParam, cbor.bytes),
-    pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, cbor.unsigned),
+    pinUvAuthProtocol: parameters.optional(Request.pinUvAuthProtocol, cbor.integer),
     enterpriseAttestation: parameters.optional(Request.enterpriseAttestation, cbor.unsigned),
     attestationFormatsPreference: parameters.optional(Request.attestationFormatsPreference, cbor.arrayOf(cbor.text)),
   };

@@ -7,9 +7,10 @@ import { CtapError } from '../status.ts';
 /** @throws CtapError NOT_ALLOWED when too late; OPERATION_DENIED, USER_ACTION_TIMEOUT, KEEPALIVE_CANCEL. */
 export async function reset(call: Call): Promise<undefined> {
   const { environment, policy, session } = call;
-  if (environment.clock.now() - session.poweredUpAt > policy.resetWindowMs) throw new CtapError('NOT_ALLOWED');
+  if (environment.clock.monotonic() - session.poweredUpAt > policy.resetWindowMs) throw new CtapError('NOT_ALLOWED');
   await call.openVault();
-  await call.approve({ kind: 'reset' });
+  const { longTouchForReset } = environment.vault.device;
+  await call.approve({ kind: 'reset', ...(longTouchForReset && { long: true }) });
   await call.commit((tx) => tx.reset());
   session.pinUvAuth = new PinUvAuth(environment);
 }

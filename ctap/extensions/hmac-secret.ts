@@ -3,7 +3,7 @@
 
 import { concatBytes } from '@noble/hashes/utils.js';
 import type { Call } from '../call.ts';
-import { boolean, bytes, type MapReader, map, parameterMap, unsigned } from '../cbor.ts';
+import { boolean, bytes, integer, type MapReader, map, parameterMap } from '../cbor.ts';
 import type { CredRandom } from '../env.ts';
 import { CtapError } from '../status.ts';
 import { HmacSecretInput as Input, Extension as Name } from '../wire.ts';
@@ -44,7 +44,7 @@ function readSalts(call: Call, input: MapReader, userVerified: boolean): (credRa
   const keyAgreement = input.required(Input.keyAgreement, map);
   const saltEnc = input.required(Input.saltEnc, bytes);
   const saltAuth = input.required(Input.saltAuth, bytes);
-  const protocol = call.session.pinUvAuth.protocol(input.optional(Input.pinUvAuthProtocol, unsigned) ?? 1);
+  const protocol = call.session.pinUvAuth.protocol(input.optional(Input.pinUvAuthProtocol, integer) ?? 1);
   const secret = protocol.decapsulate(keyAgreement);
   if (!secret.verify(saltEnc, saltAuth)) throw new CtapError('PIN_AUTH_INVALID');
   const salts = secret.decrypt(saltEnc);

@@ -1,6 +1,6 @@
 // Gates that ask nobody: `always`, `never`, and `scripted`, which a test steers while the daemon runs.
 
-import type { Answer, UserGate } from '../../ctap/env.ts';
+import type { Answer, Prompt, UserGate } from '../../ctap/env.ts';
 import type { ScriptedMode } from '../control/protocol.ts';
 import { untilCancelled } from './deadline.ts';
 
@@ -10,14 +10,19 @@ export interface ImmediateGate extends UserGate {
 }
 
 function answering(canVerify: boolean, answer: Answer): ImmediateGate {
-  const answered = Promise.resolve(answer);
-  return { answersAtOnce: true, canVerify, ask: () => answered };
+  const [answered, declined] = [Promise.resolve(answer), Promise.resolve<Answer>({ kind: 'declined' })];
+  // Where more than a touch is asked for, nobody is there to give it.
+  return { answersAtOnce: true, canVerify, ask: (prompt) => (isLongTouch(prompt) ? declined : answered) };
 }
 
-/** Approves everything. Any program that can open the device can then use every credential unseen. */
+function isLongTouch(prompt: Prompt): boolean {
+  return prompt.kind === 'reset' && prompt.long === true;
+}
+
+/** Approves everything but a long touch. Any program that can open the device can then use every credential unseen. */
 export const approveAlways = answering(false, { kind: 'approved', verified: false });
 
-/** Approves everything, and lets that count as user verification. For tests. */
+/** The same, and lets that count as user verification. For tests. */
 export const verifyAlways = answering(true, { kind: 'approved', verified: true });
 
 /** Declines everything. */

@@ -1,5 +1,5 @@
-// Asking on the terminal that the daemon runs in: one question at a time, answered by a single key, or by words that are
-// typed unseen.
+// Asking on the terminal that the daemon runs in: one question at a time, answered by a single key, by a word that nobody
+// types by mistake, or by words that are typed unseen.
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Answer, CancelSignal, Prompt, UserGate } from '../../ctap/env.ts';
@@ -56,6 +56,13 @@ export function openTerminal(terminal: Terminal = processTerminal): TerminalDesk
     inTurn(() => ask(terminal, `${question}: `, readWords(), signal, undefined));
   const askYesOrNo = (question: string, signal: CancelSignal): Promise<Answer> =>
     inTurn(() => ask<Answer>(terminal, `${question}. Allow? [y/n] `, readYesOrNo, signal, { kind: 'cancelled' }));
+  /** As deliberate as a long touch: the word itself. */
+  const askDeliberately = (question: string, word: string, signal: CancelSignal): Promise<Answer> =>
+    inTurn(() =>
+      ask<Answer>(terminal, `${question}. Type "${word}" and Enter to allow it: `, readWord(word), signal, {
+        kind: 'cancelled',
+      }),
+    );
   return {
     askWords,
     gate: (keyName, isOwner) => ({
@@ -63,6 +70,7 @@ export function openTerminal(terminal: Terminal = processTerminal): TerminalDesk
       uvModality: UserVerify.passcodeInternal,
       async ask(prompt, signal) {
         const question = questionOf(prompt, keyName);
+        if (prompt.kind === 'reset' && prompt.long) return askDeliberately(question, 'reset', signal);
         if (!prompt.verify || !isOwner) return askYesOrNo(question, signal);
         const words = await askWords(`${question}. Type the vault's passphrase to allow it (empty to refuse)`, signal);
         if (signal.aborted) return { kind: 'cancelled' };
@@ -125,6 +133,16 @@ const readYesOrNo: ReadAnswer<Answer> = (data) => {
   if (pressed.startsWith('y')) return [{ kind: 'approved', verified: false }, 'yes'];
   return pressed.startsWith('n') || pressed === '\u001b' ? [{ kind: 'declined' }, 'no'] : undefined;
 };
+
+/** The word and Enter; anything else is a no. */
+function readWord(word: string): ReadAnswer<Answer> {
+  const line = new TypedLine();
+  return (data) => {
+    const typed = line.type(data);
+    if (typed === undefined) return undefined;
+    return typed === word ? [{ kind: 'approved', verified: false }, 'yes'] : [{ kind: 'declined' }, 'no'];
+  };
+}
 
 function readWords(): ReadAnswer<string | undefined> {
   const line = new TypedLine();

@@ -77,3 +77,12 @@ it('is device-bound if U2F made it, which has no flags to say otherwise', async 
   const answer = await key.u2f(platform.authenticateApdu(0x03, challenge, application, keyHandle));
   expect(platform.verifyU2fAuthentication(answer.data, challenge, application, publicKey).counter).toBeGreaterThan(0);
 });
+
+it('answers U2F with presence alone and a counter of 0 if it is synced', async () => {
+  const key = await keyOf('synced');
+  const { credentialId, publicKey } = await key.register();
+  const [challenge, application] = [platform.sha256('challenge'), platform.sha256(rpId)];
+  const { data } = await key.u2f(platform.authenticateApdu(0x03, challenge, application, credentialId));
+  const answer = platform.verifyU2fAuthentication(data, challenge, application, publicKey);
+  expect(answer).toEqual({ presence: 0x01, counter: 0 });
+});

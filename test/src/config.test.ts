@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { defaultPolicy } from '../../ctap/policy.ts';
 import { keyNames, loadConfig, runtimeDirectory } from '../../src/config.ts';
 import { UserError } from '../../src/errors.ts';
 import { policyOf } from '../../src/key-setup.ts';
@@ -38,6 +39,7 @@ describe('where settings come from', () => {
       credentialKind: undefined,
       relyingParties: {},
       enterprise: undefined,
+      extensions: {},
     });
   });
 
@@ -73,6 +75,16 @@ describe('where settings come from', () => {
     expect(policy).toMatchObject({ credentialKind: 'device-bound', enterpriseRpIds: ['example.com'] });
     expect(policy.credentialKindOf.get('example.com')).toBe('synced');
     expect(policy.advertisedAlgorithms).toHaveLength(7);
+  });
+
+  test('the file switches extensions off, but not those that the specification insists on', () => {
+    writeFile('{"extensions": {"largeBlobKey": false, "credBlob": true}}');
+    const { extensions } = policyOf(loadConfig({}, { env: {}, home }));
+    expect(extensions).toEqual(defaultPolicy.extensions.filter((name) => name !== 'largeBlobKey'));
+    for (const wrong of ['{"hmac-secret": false}', '{"largeBlob": false}', '{"credBlob": 0}', '["credBlob"]']) {
+      writeFile(`{"extensions": ${wrong}}`);
+      expect(() => loadConfig({}, { env: {}, home })).toThrow('"extensions" must be like {"largeBlobKey": false}');
+    }
   });
 
   test('an empty variable of the environment sets nothing', () => {

@@ -149,11 +149,18 @@ export class FakeGate implements UserGate {
   }
 }
 
-/** A clock that moves only by hand. Delays pass at once, but after everything that can happen without waiting. */
+/** A clock that moves only by hand: time passes, or somebody sets it. Delays pass at once, but after everything that can happen without waiting. */
 export class FakeClock implements Clock {
-  time = Date.UTC(2026, 0, 1);
+  /** Milliseconds that have passed. */
+  time = 1000;
+  /** What the clock on the wall said when nothing had passed yet. */
+  epoch = Date.UTC(2026, 0, 1);
 
   now(): number {
+    return this.epoch + this.time;
+  }
+
+  monotonic(): number {
     return this.time;
   }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Status } from '../../../ctap/status.ts';
 import { Command, descriptor, Key, map, rpId } from '../../support/key.ts';
 import { Permission, PinClient, protocols, Token } from '../../support/pin-client.ts';
+import type { Value } from '../../support/platform.ts';
 
 const pin = '1234';
 const { mc, ga, cm, be, lbw, acfg, pcmr } = Permission;
@@ -143,15 +144,24 @@ for (const protocol of protocols) {
       expect(persistent.bytes).toHaveLength(32);
     });
 
-    it('PIN-CHG-04, RST-04: replaces the persistent token with the PIN and by a reset', async () => {
+    it('PIN-CHG-04, RST-04: makes the persistent token void with the PIN and by a reset', async () => {
       const { key, client } = await keyWithPin(protocol);
+      const count = async (token: Token) => {
+        const proof = { 3: token.protocol, 4: token.authenticate(Buffer.of(0x01)) };
+        const parameters = Object.entries({ 1: 0x01, ...proof }).map(([name, value]) => [Number(name), value] as const);
+        return (await key.send(Command.credentialManagement, new Map<number, Value>(parameters))).status;
+      };
       const first = await client.token(pin, pcmr, undefined);
+      expect(await count(first)).toBe(Status.OK);
       await client.changePin(pin, 'another');
+      expect(await count(first)).toBe(Status.PIN_AUTH_INVALID);
       const second = await client.token('another', pcmr, undefined);
-      expect(second.bytes).not.toEqual(first.bytes);
+      expect(await count(second)).toBe(Status.OK);
       await key.send(Command.reset);
+      expect(await count(second)).toBe(Status.PIN_AUTH_INVALID);
       await client.setPin(pin);
-      expect((await client.token(pin, pcmr, undefined)).bytes).not.toEqual(second.bytes);
+      expect(await count(second)).toBe(Status.PIN_AUTH_INVALID);
+      expect(await count(await client.token(pin, pcmr, undefined))).toBe(Status.OK);
     });
 
     it('PIN-PRM-05: lets no token of mc and ga configure the key', async () => {

@@ -51,7 +51,7 @@ for (const protocol of protocols) {
           const { status } = await client.send({ 2: subCommand, ...parameters, [missing]: undefined });
           expect(status, `${subCommand} without ${missing}`).toBe(Status.MISSING_PARAMETER);
         }
-        for (const unknown of [0, 3]) {
+        for (const unknown of [0, 3, -1]) {
           const { status } = await client.send({ 2: subCommand, ...parameters, 1: unknown });
           expect(status, `${subCommand} with protocol ${unknown}`).toBe(Status.INVALID_PARAMETER);
         }
@@ -117,10 +117,17 @@ for (const protocol of protocols) {
       });
     }
 
-    it('PIN-SET-05: refuses a new PIN that is not padded to 64 bytes', async () => {
-      for (const length of [0, 48, 80, 128]) {
+    it('PIN-SET-05: refuses a new PIN that is padded to fewer than 64 bytes', async () => {
+      for (const length of [0, 48]) {
         const client = new PinClient(new Key(), protocol);
         expect(await client.setPin(Buffer.alloc(length, 0x31))).toBe(Status.INVALID_PARAMETER);
+      }
+    });
+
+    it('PIN-SET-05: refuses a new PIN in more than 64 bytes as too long', async () => {
+      for (const padded of [Buffer.alloc(80, 0x31), Buffer.alloc(128, 0x31), Buffer.alloc(128).fill(0x31, 0, 8)]) {
+        const client = new PinClient(new Key(), protocol);
+        expect(await client.setPin(padded)).toBe(Status.PIN_POLICY_VIOLATION);
       }
     });
 
@@ -264,6 +271,15 @@ describe('clientPIN', () => {
       expect((await client.send({ 1: 2, 2: subCommand })).status).toBe(Status.INVALID_SUBCOMMAND);
     }
     expect((await client.send({ 2: 'text' })).status).toBe(Status.CBOR_UNEXPECTED_TYPE);
+  });
+
+  it('PIN-GEN-10: takes no pinUvAuthProtocol of another type, also where none is needed', async () => {
+    const key = new Key();
+    key.gate.canVerify = true;
+    for (const subCommand of Object.values(SubCommand)) {
+      const { status } = await new PinClient(key).send({ 1: '2', 2: subCommand });
+      expect(status, String(subCommand)).toBe(Status.CBOR_UNEXPECTED_TYPE);
+    }
   });
 
   it('keeps of a PIN a salted verifier and its length in code points', async () => {

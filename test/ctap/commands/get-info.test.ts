@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPolicy } from '../../../ctap/policy.ts';
+import { Status } from '../../../ctap/status.ts';
+import type { ExtensionName } from '../../../ctap/wire.ts';
+import { createOpensslCrypto } from '../../../src/openssl.ts';
 import { Command, descriptor, enterpriseAttestation, Key, map } from '../../support/key.ts';
 import { Permission, PinClient } from '../../support/pin-client.ts';
 import * as platform from '../../support/platform.ts';
@@ -29,7 +32,7 @@ it('INFO-01, INFO-02: tells what the authenticator is and can do, canonically en
     7: 64,
     8: 255,
     9: ['usb'],
-    10: [map({ alg: -7, type: 'public-key' })],
+    10: [-7, -8, -35].map((alg) => map({ alg, type: 'public-key' })),
     11: 16_384,
     12: false,
     13: 4,
@@ -96,9 +99,8 @@ const states: Record<string, (key: Key) => Promise<void>> = {
     await new PinClient(key).config(2);
   },
   'a forced change of PIN': async (key) => {
-    const client = new PinClient(key);
-    await client.setPin('1234');
-    await client.config(3, new Map([[3, true]]), await client.token('1234', Permission.acfg, undefined));
+    await new PinClient(key).setPin('1234');
+    await key.environment.vault.update((tx) => tx.setDevice({ forcePINChange: true }));
   },
   'built-in verification': async (key) => {
     key.gate.canVerify = true;
@@ -117,11 +119,22 @@ it('UV-02: tells how the gate verifies, where it says so', async () => {
   expect((await key.send(Command.getInfo)).members.get(0x12)).toBe(0x04);
 });
 
+const { extensions: all } = defaultPolicy;
+const extensionSets: readonly (readonly ExtensionName[])[] = [
+  all,
+  ['credProtect', 'hmac-secret'],
+  ...all.map((one) => all.filter((name) => name !== one || name === 'credProtect' || name === 'hmac-secret')),
+];
+const setups = [
+  { environment: { enterpriseAttestation } },
+  ...extensionSets.map((extensions) => ({ policy: { extensions } })),
+];
+
 describe('getInfo is consistent', () => {
   for (const [state, reach] of Object.entries(states)) {
     it(`with ${state} (INFO-03 to INFO-12)`, async () => {
-      for (const isEnterprise of [false, true]) {
-        const key = new Key(isEnterprise ? { environment: { enterpriseAttestation } } : {});
+      for (const setup of setups) {
+        const key = new Key({ crypto: createOpensslCrypto(), ...setup });
         await reach(key);
         const members = await info(key);
         const options = optionsIn(members);
@@ -129,7 +142,8 @@ describe('getInfo is consistent', () => {
         // INFO-03: lists are not empty and without duplicates.
         for (const member of [0x01, 0x02, 0x06, 0x09, 0x0a, 0x16, 0x1a, 0x1f].filter((each) => members.has(each))) {
           expect(list(member).length, String(member)).toBeGreaterThan(0);
-          expect(new Set(list(member).map(String)).size, String(member)).toBe(list(member).length);
+          const names = list(member).map((element) => (element instanceof Map ? element.get('alg') : element));
+          expect(new Set(names).size, String(member)).toBe(list(member).length);
         }
         for (const value of Object.values(options)) expect(typeof value).toBe('boolean');
         expect(list(0x01)).not.toContain('FIDO_2_2');
@@ -141,9 +155,11 @@ describe('getInfo is consistent', () => {
           [0x0d, 4, 63],
           [0x0e, 1, 2 ** 32],
           [0x0f, 32, 7609],
+          [0x10, 1, 1000],
           [0x14, 0, 2 ** 32],
           [0x1d, 8, 63],
         ] as const) {
+          if (!members.has(member)) continue;
           expect(members.get(member)).toBeGreaterThanOrEqual(least);
           expect(members.get(member)).toBeLessThanOrEqual(most);
         }
@@ -154,21 +170,33 @@ describe('getInfo is consistent', () => {
         const extensions = list(0x02);
         expect(extensions).toEqual(expect.arrayContaining(['hmac-secret', 'credProtect']));
         expect(extensions.includes('credBlob')).toBe(members.has(0x0f));
-        if (extensions.includes('largeBlobKey')) expect(options['largeBlobs']).toBe(true);
+        expect(extensions.includes('largeBlobKey')).toBe(options['largeBlobs'] === true);
         expect(extensions.includes('minPinLength')).toBe(options['setMinPINLength'] === true);
-        if (extensions.includes('pinComplexityPolicy')) expect(members.has(0x1b)).toBe(true);
+        expect(extensions.includes('pinComplexityPolicy')).toBe(members.has(0x1b));
         // INFO-07, INFO-08, INFO-11
-        expect(members.get(0x0b)).toBeGreaterThan(1024);
-        expect([typeof members.get(0x0c), typeof members.get(0x18), typeof members.get(0x1b)]).toEqual(
-          Array(3).fill('boolean'),
-        );
+        expect(members.has(0x0b)).toBe(options['largeBlobs'] === true);
+        expect(members.get(0x0b) ?? 2048).toBeGreaterThan(1024);
+        expect([typeof members.get(0x0c), typeof members.get(0x18)]).toEqual(['boolean', 'boolean']);
+        expect(typeof (members.get(0x1b) ?? false)).toBe('boolean');
+        for (const always of [0x05, 0x07, 0x08, 0x0d, 0x0e, 0x14, 0x1d]) expect(members.has(always)).toBe(true);
         // INFO-09
         expect(members.has(0x10)).toBe(options['setMinPINLength'] === true);
         expect(members.has(0x11)).toBe('uv' in options);
         expect(members.has(0x12)).toBe('uv' in options);
         // INFO-12
-        const commands = [...('ep' in options ? [1] : []), ...('alwaysUv' in options ? [2] : []), 3, 4];
-        expect(list(0x1f)).toEqual(commands);
+        const commands = [['ep', 1] as const, ['alwaysUv', 2] as const, ['setMinPINLength', 3] as const];
+        expect(list(0x1f)).toEqual([...commands.flatMap(([option, number]) => (option in options ? number : [])), 4]);
+        // What is not offered is not there.
+        const largeBlobs = await key.send(
+          Command.largeBlobs,
+          new Map([
+            [1, 17],
+            [3, 0],
+          ]),
+        );
+        expect(largeBlobs.status === Status.INVALID_COMMAND).toBe(!('largeBlobs' in options));
+        const setMinPINLength = await key.send(0x0d, new Map([[1, 3]]));
+        expect(setMinPINLength.status === Status.INVALID_PARAMETER).toBe(!('setMinPINLength' in options));
         // alwaysUv: CTAP 2.1 §6.11.2
         expect(options['makeCredUvNotRqd']).toBe(!options['alwaysUv']);
         expect(list(0x01).includes('U2F_V2')).toBe(!options['alwaysUv']);

@@ -7,6 +7,8 @@ const params = (...algorithms: number[]) => algorithms.map((alg) => map({ alg, t
 const discoverable = { 7: map({ rk: true }) };
 
 /** Every request that is refused: the difference to the base request, and the status. */
+const withTransports = (transports: platform.Value) => map({ id: new Uint8Array(32), type: 'public-key', transports });
+
 const refusals: [string, Changes, number][] = [
   ['a missing clientDataHash', { 1: undefined }, Status.MISSING_PARAMETER],
   ['a missing rp', { 2: undefined }, Status.MISSING_PARAMETER],
@@ -19,12 +21,14 @@ const refusals: [string, Changes, number][] = [
   ['an rp without id', { 2: map({ name: 'x' }) }, Status.CBOR_UNEXPECTED_TYPE],
   ['an rp.id of bytes', { 2: map({ id: new Uint8Array(4) }) }, Status.CBOR_UNEXPECTED_TYPE],
   ['an rp.name that is a number', { 2: map({ id: rpId, name: 1 }) }, Status.CBOR_UNEXPECTED_TYPE],
+  ['an rp.icon that is a number', { 2: map({ id: rpId, icon: 1 }) }, Status.CBOR_UNEXPECTED_TYPE],
   ['an empty rp.id', { 2: map({ id: '' }) }, Status.MISSING_PARAMETER],
   ['a user that is a list', { 3: [] }, Status.CBOR_UNEXPECTED_TYPE],
   ['a user without id', { 3: map({ name: 'x' }) }, Status.CBOR_UNEXPECTED_TYPE],
   ['a user.id of text', { 3: map({ id: 'x' }) }, Status.CBOR_UNEXPECTED_TYPE],
   ['a user.name of bytes', { 3: user('x', { name: new Uint8Array(1) }) }, Status.CBOR_UNEXPECTED_TYPE],
   ['a user.displayName of bytes', { 3: user('x', { displayName: new Uint8Array(1) }) }, Status.CBOR_UNEXPECTED_TYPE],
+  ['a user.icon of bytes', { 3: user('x', { icon: new Uint8Array(1) }) }, Status.CBOR_UNEXPECTED_TYPE],
   ['an empty user.id', { 3: user('') }, Status.INVALID_LENGTH],
   ['a user.id of 65 bytes', { 3: user('x'.repeat(65)) }, Status.INVALID_LENGTH],
   ['pubKeyCredParams that are a map', { 4: map({}) }, Status.CBOR_UNEXPECTED_TYPE],
@@ -42,6 +46,8 @@ const refusals: [string, Changes, number][] = [
   ['an excludeList element without id', { 5: [map({ type: 'public-key' })] }, Status.CBOR_UNEXPECTED_TYPE],
   ['an excludeList element without type', { 5: [map({ id: new Uint8Array(32) })] }, Status.CBOR_UNEXPECTED_TYPE],
   ['an excludeList id of text', { 5: [map({ id: 'x', type: 'public-key' })] }, Status.CBOR_UNEXPECTED_TYPE],
+  ['transports that are a number', { 5: [withTransports(7)] }, Status.CBOR_UNEXPECTED_TYPE],
+  ['transports with a number in them', { 5: [withTransports(['usb', 7])] }, Status.CBOR_UNEXPECTED_TYPE],
   ['65 excludeList elements', { 5: Array(65).fill(descriptor(new Uint8Array(32))) }, Status.LIMIT_EXCEEDED],
   ['extensions that are a list', { 6: [] }, Status.CBOR_UNEXPECTED_TYPE],
   ['options that are a list', { 7: [] }, Status.CBOR_UNEXPECTED_TYPE],
@@ -54,6 +60,7 @@ const refusals: [string, Changes, number][] = [
   ['a pinUvAuthProtocol of text', { 8: new Uint8Array(16), 9: '1' }, Status.CBOR_UNEXPECTED_TYPE],
   ['a pinUvAuthParam without protocol', { 8: new Uint8Array(16) }, Status.MISSING_PARAMETER],
   ['a pinUvAuthParam of protocol 0 (MC-UV-02)', { 8: new Uint8Array(16), 9: 0 }, Status.INVALID_PARAMETER],
+  ['a pinUvAuthParam of protocol -1 (MC-UV-02)', { 8: new Uint8Array(16), 9: -1 }, Status.INVALID_PARAMETER],
   ['a pinUvAuthParam of protocol 3 (MC-UV-02)', { 8: new Uint8Array(32), 9: 3 }, Status.INVALID_PARAMETER],
   ['a pinUvAuthParam where no PIN is set (MC-UV-08)', { 8: new Uint8Array(32), 9: 2 }, Status.PIN_NOT_SET],
   ['enterprise attestation', { 10: 1 }, Status.INVALID_PARAMETER],
@@ -73,7 +80,7 @@ describe('makeCredential', () => {
   }
 
   const accepted: [string, Changes][] = [
-    ['icons of old platforms', { 2: map({ id: rpId, icon: 'x' }), 3: user('x', { icon: 1 }) }],
+    ['icons of old platforms', { 2: map({ id: rpId, icon: 'x' }), 3: user('x', { icon: 'x' }) }],
     ['unknown options, of any type', { 7: map({ rk: true, foo: 'bar' }) }],
     ['explicit defaults', { 7: map({ rk: false, up: true, uv: false }) }],
     ['a user without names', { 3: map({ id: Buffer.from('x') }) }],
@@ -82,7 +89,7 @@ describe('makeCredential', () => {
     ['an empty excludeList', { 5: [] }],
     ['64 excludeList elements', { 5: Array(64).fill(descriptor(new Uint8Array(32))) }],
     ['an excludeList element of unknown type', { 5: [descriptor(new Uint8Array(32), 'foo')] }],
-    ['transports of any form', { 5: [map({ id: new Uint8Array(32), type: 'public-key', transports: 7 })] }],
+    ['transports of any name', { 5: [withTransports(['usb', 'carrier pigeon'])] }],
     ['the first known algorithm of several', { 4: params(-257, -7, -8) }],
     ['a pinUvAuthProtocol without pinUvAuthParam', { 9: 7 }],
   ];
@@ -240,7 +247,7 @@ describe('makeCredential', () => {
       const key = new Key();
       for (const name of ['a', 'b', 'c']) {
         await key.register({ ...discoverable, 3: user(name) });
-        key.environment.clock.time -= 1000;
+        key.environment.clock.epoch -= 1000;
       }
       const accounts = key.environment.vault.credentialsOf(platform.sha256(rpId)).map(({ user }) => user.name);
       expect(accounts).toEqual(['c', 'b', 'a']);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Status } from '../../../ctap/status.ts';
 import { Command, descriptor, Key, map } from '../../support/key.ts';
+import { PinClient } from '../../support/pin-client.ts';
 import { authenticateApdu, sha256 } from '../../support/platform.ts';
 
 async function keyWithCredentials() {
@@ -20,6 +21,19 @@ describe('authenticatorReset', () => {
       expect((await key.getAssertion({ 3: [descriptor(credentialId)] })).status).toBe(Status.NO_CREDENTIALS);
       const apdu = authenticateApdu(0x07, sha256(''), sha256('example.org'), credentialId);
       expect((await key.u2f(apdu)).word).toBe(0x6a80);
+    }
+  });
+
+  it('RST-05: asks for more after enableLongTouchForReset, until it is carried out', async () => {
+    const key = new Key();
+    expect(await new PinClient(key).config(0x04)).toBe(Status.OK);
+    key.gate.script = 'declined';
+    expect((await key.send(Command.reset)).status).toBe(Status.OPERATION_DENIED);
+    expect(key.gate.prompts).toEqual([{ kind: 'reset', long: true }]);
+    key.gate.script = 'approved';
+    for (const long of [true, undefined]) {
+      expect((await key.send(Command.reset)).status).toBe(Status.OK);
+      expect(key.gate.prompts.at(-1)).toEqual({ kind: 'reset', ...(long && { long }) });
     }
   });
 

@@ -158,6 +158,7 @@ for (const protocol of protocols) {
       ['no saltEnc', (input) => input.delete(2), Status.MISSING_PARAMETER],
       ['no saltAuth', (input) => input.delete(3), Status.MISSING_PARAMETER],
       ['an unknown protocol', (input) => input.set(4, 3), Status.INVALID_PARAMETER],
+      ['a negative protocol', (input) => input.set(4, -1), Status.INVALID_PARAMETER],
       ['a protocol of text', (input) => input.set(4, '1'), Status.CBOR_UNEXPECTED_TYPE],
       ['a saltEnc of text', (input) => input.set(2, 'x'), Status.CBOR_UNEXPECTED_TYPE],
       ['a keyAgreement of bytes', (input) => input.set(1, new Uint8Array(65)), Status.CBOR_UNEXPECTED_TYPE],

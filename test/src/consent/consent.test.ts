@@ -32,6 +32,13 @@ describe('the gates that ask nobody', () => {
     ]);
   });
 
+  test('decline a long touch, which nobody is there to give', async () => {
+    for (const gate of [approveAlways, verifyAlways, declineAlways]) {
+      expect(await gate.ask({ kind: 'reset', long: true }, never)).toEqual({ kind: 'declined' });
+    }
+    expect(await approveAlways.ask({ kind: 'reset' }, never)).toEqual(approved);
+  });
+
   test('never declines', async () => {
     expect(await declineAlways.ask(prompt, never)).toEqual({ kind: 'declined' });
   });
@@ -43,6 +50,12 @@ describe('the scripted gate', () => {
     const answer = new ScriptedGate().ask(prompt, cancel.signal);
     cancel.abort();
     expect(await answer).toEqual({ kind: 'cancelled' });
+  });
+
+  test('gives a long touch where the test gives one', async () => {
+    const gate = new ScriptedGate();
+    gate.set('once');
+    expect(await gate.ask({ kind: 'reset', long: true }, never)).toEqual(approved);
   });
 
   test('verifies with its touches, where tests want it', async () => {

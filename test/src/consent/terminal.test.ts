@@ -178,6 +178,30 @@ describe('words on the terminal', () => {
   });
 });
 
+describe('a reset that takes a long touch', () => {
+  test.each([
+    ['reset\r', 'approved', 'yes'],
+    ['y\r', 'declined', 'no'],
+    ['\r', 'declined', 'no'],
+    ['\u001b', 'declined', 'no'],
+  ])('typed %j is %s', async (typed, kind, shown) => {
+    const { terminal, state, keys } = fakeTerminal();
+    const answer = openTerminal(terminal).gate().ask({ kind: 'reset', long: true }, never);
+    while (!state.screen.endsWith('Type "reset" and Enter to allow it: ')) await new Promise(setImmediate);
+    keys.emit('data', Buffer.from(typed));
+    expect(await answer).toMatchObject({ kind });
+    expect(state.screen).toMatch(new RegExp(`${shown}\n$`));
+    expect(state.raw).toBe(false);
+  });
+
+  test('takes a single key where it is not long', async () => {
+    const { terminal, press } = fakeTerminal();
+    const answer = openTerminal(terminal).gate().ask({ kind: 'reset' }, never);
+    await press('y');
+    expect(await answer).toMatchObject({ kind: 'approved' });
+  });
+});
+
 describe('a terminal gate that verifies', () => {
   const verify: Prompt = { ...signIn, verify: true };
   const gateOn = (fake: ReturnType<typeof fakeTerminal>) =>
