@@ -66,12 +66,11 @@ function readPasskey(item: JsonReader, passkey: JsonReader): PortableCredential 
       displayName: passkey.optional('userDisplayName'),
     },
   );
-  const created = item.optional('creationAt')?.unsigned();
   const extensions = passkey.optional('fido2Extensions');
   return importedCredential(
     identity,
     readPkcs8(passkey.member('key')),
-    created === undefined ? undefined : created * 1000,
+    item.optional('creationAt')?.seconds(),
     extensions && readExtensions(extensions),
   );
 }

@@ -3,6 +3,9 @@
 
 import { UserError } from '../errors.ts';
 
+/** The end of the year 9999, in milliseconds since 1970; what is later has no date of four digits. */
+const latestTime = 253_402_300_799_999;
+
 export class JsonReader {
   readonly #value: unknown;
   readonly #path: string;
@@ -75,7 +78,13 @@ export class JsonReader {
   /** Milliseconds since 1970 of an ISO 8601 date. */
   date(): number {
     const time = typeof this.#value === 'string' ? Date.parse(this.#value) : Number.NaN;
-    return Number.isNaN(time) || time < 0 ? this.refuse('a date in the form of ISO 8601') : time;
+    return time >= 0 && time <= latestTime ? time : this.refuse('a date in the form of ISO 8601');
+  }
+
+  /** Milliseconds since 1970 of whole seconds since then. */
+  seconds(): number {
+    const time = this.unsigned() * 1000;
+    return time <= latestTime ? time : this.refuse('seconds since 1970, up to the year 9999');
   }
 
   /** @throws UserError always: `path: expected this, got that` */

@@ -219,6 +219,18 @@ describe('a malformed file is refused, with the path of the bad field', () => {
     ],
     [
       'cxf.json',
+      'a time beyond all dates',
+      (d) => (d.accounts[0].items[0].creationAt = Number.MAX_SAFE_INTEGER),
+      'accounts[0].items[0].creationAt: expected seconds since 1970, up to the year 9999, got a number',
+    ],
+    [
+      'cxf.json',
+      'a time in the year 10000',
+      (d) => (d.accounts[0].items[0].creationAt = 253_402_300_800),
+      'accounts[0].items[0].creationAt: expected seconds since 1970, up to the year 9999, got a number',
+    ],
+    [
+      'cxf.json',
       'a credential without a type',
       (d) => delete d.accounts[0].items[3].credentials[0].type,
       'accounts[0].items[3].credentials[0].type: expected a text, got nothing',
