@@ -128,6 +128,13 @@ describe('a malformed file is refused, with the path of the bad field', () => {
   };
   const derOf = (type: 'rsa' | 'ed448' | 'x25519') =>
     key(type).export({ format: 'der', type: 'pkcs8' }).toString('base64url');
+  /** The private half of one key with the public half of another, which a P-256 key in PKCS#8 ends with. */
+  const withForeignHalf = (der: Buffer) => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    return Buffer.concat([der.subarray(0, -64), privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(-64)]);
+  };
+  const fromPem = (pem: string) => Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
+  const toPem = (der: Buffer) => `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----`;
 
   test.each<[string, string, (document: Document) => void, string]>([
     [
@@ -159,6 +166,24 @@ describe('a malformed file is refused, with the path of the bad field', () => {
       'an X25519 key',
       (d) => (d.items[1].login.fido2Credentials[0].keyValue = derOf('x25519')),
       'expected a key for ECDSA or Ed25519, got x25519',
+    ],
+    [
+      'bitwarden.json',
+      'a key whose public half is of another',
+      (d) => {
+        const passkey = d.items[1].login.fido2Credentials[0];
+        passkey.keyValue = withForeignHalf(Buffer.from(passkey.keyValue, 'base64url')).toString('base64url');
+      },
+      'items[1].login.fido2Credentials[0].keyValue: expected a sound key, got a broken one',
+    ],
+    [
+      'bitwarden.json',
+      'bytes after a key',
+      (d) => {
+        const passkey = d.items[1].login.fido2Credentials[0];
+        passkey.keyValue = `${passkey.keyValue}AAAA`;
+      },
+      'items[1].login.fido2Credentials[0].keyValue: expected a private key in PKCS#8',
     ],
     [
       'bitwarden.json',
@@ -240,6 +265,30 @@ describe('a malformed file is refused, with the path of the bad field', () => {
       'keepassxc.passkey',
       'a key in another form',
       (d) => (d.privateKey = d.privateKey.replaceAll('PRIVATE KEY', 'EC PRIVATE KEY')),
+      'privateKey: expected a private key in PEM (PKCS#8)',
+    ],
+    [
+      'keepassxc.passkey',
+      'a key whose public half is of another',
+      (d) => (d.privateKey = toPem(withForeignHalf(fromPem(d.privateKey)))),
+      'privateKey: expected a sound key, got a broken one',
+    ],
+    [
+      'keepassxc.passkey',
+      'bytes after a key',
+      (d) => (d.privateKey = toPem(Buffer.concat([fromPem(d.privateKey), Buffer.from('more')]))),
+      'privateKey: expected a private key in PKCS#8',
+    ],
+    [
+      'keepassxc.passkey',
+      'a key with a character that is no base64',
+      (d) => (d.privateKey = d.privateKey.replace('MIGH', 'MI*GH')),
+      'privateKey: expected a private key in PEM (PKCS#8)',
+    ],
+    [
+      'keepassxc.passkey',
+      'a text after a key',
+      (d) => (d.privateKey += 'more'),
       'privateKey: expected a private key in PEM (PKCS#8)',
     ],
     [
