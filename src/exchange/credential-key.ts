@@ -5,7 +5,7 @@ import { algorithmName } from '../../ctap/cose.ts';
 import type { CoseAlgorithm, KeyPair } from '../../ctap/env.ts';
 import { CoseAlg } from '../../ctap/wire.ts';
 import { UserError } from '../errors.ts';
-import { algorithmOf, type JsonWebKey, keyPairOf, privateJwk } from '../jwk.ts';
+import { algorithmOf, base64url, type JsonWebKey, keyPairOf, privateJwk } from '../jwk.ts';
 import { createOpensslCrypto } from '../openssl.ts';
 import type { JsonReader } from './json-reader.ts';
 
@@ -24,9 +24,13 @@ const privateKeyBytes: Readonly<Record<CoseAlgorithm, number>> = {
 /** A private JSON Web Key whose halves belong together. @throws UserError with the path of what is wrong */
 export function readJwk(reader: JsonReader): CredentialKey {
   const jwk: Record<string, string> = {};
-  for (const name of ['kty', 'crv', 'alg', 'x', 'y', 'd', 'pub', 'priv']) {
+  for (const name of ['kty', 'crv', 'alg']) {
     const value = reader.optional(name)?.text();
     if (value !== undefined) jwk[name] = value;
+  }
+  for (const name of ['x', 'y', 'd', 'pub', 'priv']) {
+    const value = reader.optional(name)?.bytes();
+    if (value) jwk[name] = base64url(value);
   }
   const algorithm = algorithmOf(jwk);
   if (algorithm === undefined) return reader.refuse('the key of an algorithm that passfob has', 'another one');

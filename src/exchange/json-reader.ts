@@ -2,6 +2,7 @@
 // was expected there. What came instead is named by its type only, since it may be a secret.
 
 import { UserError } from '../errors.ts';
+import { base64url } from '../jwk.ts';
 
 /** The end of the year 9999, in milliseconds since 1970; what is later has no date of four digits. */
 const latestTime = 253_402_300_799_999;
@@ -66,10 +67,14 @@ export class JsonReader {
     return allowed.find((candidate) => candidate === this.#value) ?? this.refuse(allowed.join(' or '));
   }
 
-  /** Base64url, with or without padding, of `minBytes` to `maxBytes` bytes. */
+  /** Base64url as it is written, with or without padding, of `minBytes` to `maxBytes` bytes. RFC 4648 §5. */
   bytes(minBytes = 0, maxBytes = Number.POSITIVE_INFINITY): Uint8Array {
-    if (typeof this.#value !== 'string' || !/^[A-Za-z0-9_-]*={0,2}$/.test(this.#value)) return this.refuse('base64url');
+    if (typeof this.#value !== 'string') return this.refuse('base64url');
+    // Buffer passes over whatever is no base64url, so that what it read is held against what stands there.
     const bytes = new Uint8Array(Buffer.from(this.#value, 'base64url'));
+    const text = base64url(bytes);
+    const padded = text.padEnd(Math.ceil(text.length / 4) * 4, '=');
+    if (this.#value !== text && this.#value !== padded) return this.refuse('base64url');
     if (bytes.length >= minBytes && bytes.length <= maxBytes) return bytes;
     const expected = minBytes === maxBytes ? `${minBytes}` : `${minBytes} to ${maxBytes}`;
     return this.refuse(`${expected} bytes in base64url`, `${bytes.length}`);

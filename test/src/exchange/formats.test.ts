@@ -108,6 +108,13 @@ describe('what comes from another manager', () => {
     expect(read(document).counted).toBe(2);
   });
 
+  test('may have padding after its base64url', () => {
+    const document = sample('cxf.json');
+    const [passkey] = cxfPasskeys(document);
+    passkey.credentialId += '=';
+    expect(read(document).credentials[0]?.id).toHaveLength(32);
+  });
+
   test('may have large blobs that are not compressed', () => {
     const document = sample('cxf.json');
     const plain = Buffer.from('as it is');
@@ -217,6 +224,24 @@ describe('a malformed file is refused, with the path of the bad field', () => {
       'a short credential id',
       (d) => (cxfPasskeys(d)[0].credentialId = 'AAAA'),
       'accounts[0].items[0].credentials[1].credentialId: expected 16 to 255 bytes in base64url, got 3',
+    ],
+    [
+      'cxf.json',
+      'a credential id cut short in the middle of a byte',
+      (d) => (cxfPasskeys(d)[0].credentialId += 'AA'), // 45 characters: no number of bytes
+      'accounts[0].items[0].credentials[1].credentialId: expected base64url, got another text',
+    ],
+    [
+      'cxf.json',
+      'bits beyond the last byte of a credential id',
+      (d) => (cxfPasskeys(d)[0].credentialId = `${'A'.repeat(42)}B`),
+      'accounts[0].items[0].credentials[1].credentialId: expected base64url, got another text',
+    ],
+    [
+      'cxf.json',
+      'too much padding after a credential id',
+      (d) => (cxfPasskeys(d)[0].credentialId += '=='),
+      'accounts[0].items[0].credentials[1].credentialId: expected base64url, got another text',
     ],
     [
       'cxf.json',
