@@ -31,7 +31,7 @@ export const bitwarden: ExchangeFormat = {
     return {
       credentials: all.map(readPasskey),
       passedOver: passkeys.filter((each) => each.length === 0).length,
-      counted: all.filter((passkey) => Number(passkey.optional('counter')?.textOrNumber() ?? 0) !== 0).length,
+      counted: all.filter((passkey) => (passkey.optional('counter')?.count() ?? 0) > 0).length,
     };
   },
   write: (credentials) => ({ encrypted: false, folders: [], items: credentials.map(itemOf) }),

@@ -6,6 +6,7 @@ import { base64url } from '../jwk.ts';
 
 /** The end of the year 9999, in milliseconds since 1970; what is later has no date of four digits. */
 const latestTime = 253_402_300_799_999;
+const isoDate = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
 
 export class JsonReader {
   readonly #value: unknown;
@@ -43,11 +44,6 @@ export class JsonReader {
     return typeof this.#value === 'string' ? this.#value : this.refuse('a text');
   }
 
-  /** A text or a number, as text. */
-  textOrNumber(): string {
-    return typeof this.#value === 'number' ? String(this.#value) : this.text();
-  }
-
   /** A text of at least one character. */
   name(): string {
     return this.text() || this.refuse('a text that is not empty');
@@ -60,6 +56,12 @@ export class JsonReader {
   unsigned(): number {
     const isUnsigned = Number.isSafeInteger(this.#value) && Number(this.#value) >= 0;
     return isUnsigned ? Number(this.#value) : this.refuse('a whole number from 0');
+  }
+
+  /** The same, or its digits as a text. */
+  count(): number {
+    const isDigits = typeof this.#value === 'string' && /^\d+$/.test(this.#value);
+    return isDigits ? this.as(Number(this.#value)).unsigned() : this.unsigned();
   }
 
   /** One of the given values. */
@@ -80,9 +82,12 @@ export class JsonReader {
     return this.refuse(`${expected} bytes in base64url`, `${bytes.length}`);
   }
 
-  /** Milliseconds since 1970 of an ISO 8601 date. */
+  /** Milliseconds since 1970 of an ISO 8601 date with time and zone. */
   date(): number {
-    const time = typeof this.#value === 'string' ? Date.parse(this.#value) : Number.NaN;
+    const [text, day] = typeof this.#value === 'string' ? (isoDate.exec(this.#value) ?? []) : [];
+    // Date.parse takes 30 February for the first of March.
+    const isDay = day !== undefined && new Date(day).toJSON()?.startsWith(day);
+    const time = isDay && text !== undefined ? Date.parse(text) : Number.NaN;
     return time >= 0 && time <= latestTime ? time : this.refuse('a date in the form of ISO 8601');
   }
 

@@ -18,6 +18,9 @@ import { FakeVault } from '../../support/fake-environment.ts';
 /** A document of another program, changed freely. */
 type Document = ReturnType<typeof JSON.parse>;
 
+/** A file, what is wrong with it, how it came so, and the refusal. */
+type Fault = [string, string, (document: Document) => void, string];
+
 const openssl = createOpensslCrypto();
 
 const sampleText = (name: string) => readFileSync(new URL(`samples/${name}`, import.meta.url), 'utf8');
@@ -108,6 +111,15 @@ describe('what comes from another manager', () => {
     expect(read(document).counted).toBe(2);
   });
 
+  test.each([
+    ['2024-03-21T10:31:42Z', 1_711_017_102_000],
+    ['2024-03-21T11:31:42.1234567+01:00', 1_711_017_102_123],
+  ])('was made at %s', (date, createdAt) => {
+    const document = sample('bitwarden.json');
+    document.items[1].login.fido2Credentials[0].creationDate = date;
+    expect(read(document).credentials[0]?.createdAt).toBe(createdAt);
+  });
+
   test('may have padding after its base64url', () => {
     const document = sample('cxf.json');
     const [passkey] = cxfPasskeys(document);
@@ -143,7 +155,7 @@ describe('a malformed file is refused, with the path of the bad field', () => {
   const fromPem = (pem: string) => Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
   const toPem = (der: Buffer) => `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----`;
 
-  test.each<[string, string, (document: Document) => void, string]>([
+  test.each<Fault>([
     [
       'bitwarden.json',
       'a key that is no base64url',
@@ -216,6 +228,27 @@ describe('a malformed file is refused, with the path of the bad field', () => {
       (d) => (d.items[1].login.fido2Credentials[0].creationDate = 'monday'),
       'creationDate: expected a date in the form of ISO 8601, got another text',
     ],
+    ...[
+      '7',
+      '2024',
+      'Thu, 21 Mar 2024 10:31:42 GMT',
+      '2024-03-21 10:31:42',
+      '2024-03-21T10:31:42',
+      '2024-02-30T10:31:42Z',
+      '1969-12-31T23:59:59Z',
+      '9999-12-31T23:59:59-01:00',
+    ].map<Fault>((date) => [
+      'bitwarden.json',
+      `the date "${date}"`,
+      (d) => (d.items[1].login.fido2Credentials[0].creationDate = date),
+      'items[1].login.fido2Credentials[0].creationDate: expected a date in the form of ISO 8601',
+    ]),
+    ...['abc', '', '-1', '1.5', '0x7', {}, -1].map<Fault>((counter) => [
+      'bitwarden.json',
+      `the counter ${JSON.stringify(counter)}`,
+      (d) => (d.items[1].login.fido2Credentials[0].counter = counter),
+      'items[1].login.fido2Credentials[0].counter: expected a whole number from 0',
+    ]),
     ['bitwarden.json', 'no items', (d) => delete d.items, 'items: expected an array, got nothing'],
     ['bitwarden.json', 'an encrypted export', (d) => (d.encrypted = true), 'this Bitwarden export is encrypted'],
     ['cxf.json', 'a later version', (d) => (d.version.major = 2), 'version.major: expected 1, got a number'],
