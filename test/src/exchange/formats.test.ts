@@ -140,12 +140,12 @@ describe('what comes from another manager', () => {
 });
 
 describe('a malformed file is refused, with the path of the bad field', () => {
-  const key = (type: 'rsa' | 'ed448' | 'x25519') => {
+  const key = (type: 'rsa' | 'ed448' | 'x25519' | 'ed25519') => {
     const { privateKey } =
       type === 'rsa' ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : generateKeyPairSync(type as 'ed448');
     return privateKey;
   };
-  const derOf = (type: 'rsa' | 'ed448' | 'x25519') =>
+  const derOf = (type: 'rsa' | 'ed448' | 'x25519' | 'ed25519') =>
     key(type).export({ format: 'der', type: 'pkcs8' }).toString('base64url');
   /** The private half of one key with the public half of another, which a P-256 key in PKCS#8 ends with. */
   const withForeignHalf = (der: Buffer) => {
@@ -243,6 +243,24 @@ describe('a malformed file is refused, with the path of the bad field', () => {
       (d) => (d.items[1].login.fido2Credentials[0].creationDate = date),
       'items[1].login.fido2Credentials[0].creationDate: expected a date in the form of ISO 8601',
     ]),
+    ...(
+      [
+        ['keyType', 'x', 'public-key'],
+        ['keyAlgorithm', 'RSA', 'ECDSA'],
+        ['keyCurve', 'P-521', 'P-256'],
+      ] as const
+    ).map<Fault>(([member, value, expected]) => [
+      'bitwarden.json',
+      `the ${member} ${value}`,
+      (d) => (d.items[1].login.fido2Credentials[0][member] = value),
+      `items[1].login.fido2Credentials[0].${member}: expected ${expected}, got another text`,
+    ]),
+    [
+      'bitwarden.json',
+      'an Ed25519 key said to be one of P-256',
+      (d) => (d.items[1].login.fido2Credentials[0].keyValue = derOf('ed25519')),
+      'items[1].login.fido2Credentials[0].keyValue: expected a key for ECDSA with P-256, got EdDSA',
+    ],
     ...['abc', '', '-1', '1.5', '0x7', {}, -1].map<Fault>((counter) => [
       'bitwarden.json',
       `the counter ${JSON.stringify(counter)}`,
