@@ -7,7 +7,7 @@ import { CoseAlg } from '../../ctap/wire.ts';
 import { UserError } from '../errors.ts';
 import { base64url } from '../jwk.ts';
 import { type CredentialKey, pkcs8, readPkcs8 } from './credential-key.ts';
-import { type ExchangeFormat, importedCredential } from './format.ts';
+import { type ExchangeFormat, importedCredential, websiteOf } from './format.ts';
 import type { JsonReader } from './json-reader.ts';
 import { identityOf, type PortableCredential } from './portable.ts';
 
@@ -41,7 +41,7 @@ export const bitwarden: ExchangeFormat = {
 function readPasskey(passkey: JsonReader): PortableCredential {
   const identity = identityOf(
     readId(passkey.member('credentialId')),
-    passkey.member('rpId'),
+    passkey.member('rpId').domain(),
     passkey.optional('rpName'),
     {
       id: passkey.member('userHandle').bytes(1, 64),
@@ -76,7 +76,8 @@ function writeId(id: Uint8Array): string {
 }
 
 function itemOf(credential: PortableCredential): unknown {
-  const { rpId, rpName, user, algorithm } = credential;
+  const { rpName, user, algorithm } = credential;
+  const rpId = websiteOf(credential);
   if (algorithm !== CoseAlg.ES256) {
     throw new UserError(
       `Bitwarden has ES256 only, and the passkey of ${rpId} is ${algorithmName(algorithm)}`,

@@ -7,6 +7,8 @@ import { base64url } from '../jwk.ts';
 /** The end of the year 9999, in milliseconds since 1970; what is later has no date of four digits. */
 const latestTime = 253_402_300_799_999;
 const isoDate = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
+const domainLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const loneSurrogate = /\p{Surrogate}/u;
 
 export class JsonReader {
   readonly #value: unknown;
@@ -41,12 +43,19 @@ export class JsonReader {
   }
 
   text(): string {
-    return typeof this.#value === 'string' ? this.#value : this.refuse('a text');
+    if (typeof this.#value !== 'string') return this.refuse('a text');
+    return loneSurrogate.test(this.#value) ? this.refuse('a text of Unicode', 'half a character') : this.#value;
   }
 
   /** A text of at least one character. */
   name(): string {
     return this.text() || this.refuse('a text that is not empty');
+  }
+
+  /** A domain name, as the RP ID of a website is one. */
+  domain(): string {
+    const text = this.name();
+    return isDomain(text) ? text : this.refuse('a domain name in lower case');
   }
 
   boolean(): boolean {
@@ -101,6 +110,13 @@ export class JsonReader {
   refuse(expected: string, got = typeName(this.#value)): never {
     throw new UserError(`${this.#path || 'the file'}: expected ${expected}, got ${got}`, 'nothing was changed');
   }
+}
+
+/** Whether browsers have such a domain: ASCII in lower case, and no IP address. RFC 1123 §2.1, WebAuthn §5.1.3. */
+export function isDomain(text: string): boolean {
+  const labels = text.split('.');
+  const isAddress = /^\d+$/.test(labels.at(-1) ?? '');
+  return text.length <= 253 && !isAddress && labels.every((label) => domainLabel.test(label));
 }
 
 /** @throws UserError if the text is not JSON; it may hold secrets, so nothing of it is repeated. */

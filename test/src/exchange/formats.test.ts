@@ -379,6 +379,39 @@ describe('a malformed file is refused, with the path of the bad field', () => {
     expect(() => read(document)).toThrow(message);
   });
 
+  describe.each([
+    'https://example.com/login',
+    'example.com:443',
+    'Example.com',
+    'bücher.example',
+    'a..example',
+    '-a.example',
+    '.example',
+    'example.',
+    'two words.example',
+    '127.0.0.1',
+    `${'a'.repeat(64)}.example`,
+    `${'a.'.repeat(124)}example`,
+    'ssh:',
+  ])('"%s" is no website', (rpId) => {
+    test.each<[string, (document: Document) => void, string]>([
+      ['cxf.json', (d) => (cxfPasskeys(d)[0].rpId = rpId), 'accounts[0].items[0].credentials[1].rpId'],
+      ['bitwarden.json', (d) => (bitwardenPasskeys(d)[0].rpId = rpId), 'items[1].login.fido2Credentials[0].rpId'],
+      ['keepassxc.passkey', (d) => (d.relyingParty = rpId), 'relyingParty'],
+    ])('in %s', (name, change, path) => {
+      const document = sample(name);
+      change(document);
+      expect(() => read(document)).toThrow(`${path}: expected a domain name in lower case, got another text`);
+    });
+  });
+
+  test('half a character', () => {
+    const document = sample('cxf.json');
+    cxfPasskeys(document)[0].username = 'ada\ud83d';
+    const path = 'accounts[0].items[0].credentials[1].username';
+    expect(() => read(document)).toThrow(`${path}: expected a text of Unicode, got half a character`);
+  });
+
   test('no error repeats a value, which may be a secret', () => {
     const document = sample('bitwarden.json');
     document.items[1].login.fido2Credentials[0].keyValue = 'not+a/key';
@@ -403,6 +436,16 @@ describe('what a format cannot hold is refused', () => {
     expect(() => keepassxc.write(forum)).toThrow('KeePassXC has ES256 and EdDSA, and this passkey is ES384');
     const shop = credentials.filter(({ rpId }) => rpId === 'shop.example');
     expect(keepassxc.write(shop)).toMatchObject({ relyingParty: 'shop.example' });
+  });
+
+  test.each([cxf, bitwarden, keepassxc])('by $title: a credential of something else than a website', (format) => {
+    const [credential] = credentials;
+    if (!credential) throw new Error('nothing to write');
+    const { rpId: _, ...rest } = credential;
+    expect(() => format.write([{ ...rest, rpId: 'ssh:\n' }])).toThrow('passkeys of websites only, and "ssh:·" is none');
+    for (const rpId of ['localhost', '1.example', 'xn--bcher-kva.example', `${'a.'.repeat(123)}example`]) {
+      expect(readExchange(JSON.stringify(format.write([{ ...rest, rpId }]))).credentials).toMatchObject([{ rpId }]);
+    }
   });
 
   test('by KeePassXC: more than one passkey, or none', () => {

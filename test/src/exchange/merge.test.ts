@@ -214,6 +214,7 @@ describe('JSON that was tampered with', () => {
     ['credentials[0].credRandom: expected an object, got null', { credRandom: null }],
     ['credentials[0].createdAt: expected a date', { createdAt: '' }],
     ['credentials[0].rpId: expected a text that is not empty', { rpId: '' }],
+    ['credentials[0].rpId: expected a text of Unicode', { rpId: 'example\udc00' }],
   ])('is refused: %s', (message, change) => {
     const changed = { ...json, credentials: [{ ...credential, ...change }] };
     expect(() => readPortableVault(new JsonReader(changed))).toThrow(message);
