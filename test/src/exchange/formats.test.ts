@@ -4,7 +4,9 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { UserError } from '../../../src/errors.ts';
 import { bitwarden } from '../../../src/exchange/bitwarden.ts';
 import { cxf } from '../../../src/exchange/cxf.ts';
 import type { ExchangeFormat } from '../../../src/exchange/format.ts';
@@ -12,6 +14,7 @@ import { readExchange } from '../../../src/exchange/formats.ts';
 import { JsonReader } from '../../../src/exchange/json-reader.ts';
 import { keepassxc } from '../../../src/exchange/keepassxc.ts';
 import { planMerge, portableVault } from '../../../src/exchange/merge.ts';
+import { portableVaultJson, readPortableVault } from '../../../src/exchange/portable.ts';
 import { createOpensslCrypto } from '../../../src/openssl.ts';
 import { FakeVault } from '../../support/fake-environment.ts';
 
@@ -43,6 +46,22 @@ const cxfPasskeys = (document: Document): Document[] =>
 const bitwardenPasskeys = (document: Document): Document[] =>
   document.items.flatMap((item: Document) => item.login?.fido2Credentials ?? []);
 const byId = (passkeys: Document[]) => new Map(passkeys.map((passkey) => [passkey.credentialId, passkey]));
+
+/** The way to every value in a document. */
+const placesIn = (node: Document): (string | number)[][] =>
+  typeof node !== 'object' || node === null
+    ? []
+    : Object.entries(node).flatMap(([step, inner]) => [[step], ...placesIn(inner).map((rest) => [step, ...rest])]);
+
+/** What a reading gives, or the error for people; another error is thrown on. */
+function refusalOr<T>(reading: () => T): T | UserError {
+  try {
+    return reading();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+}
 
 describe('a round trip through the vault gives back the same', () => {
   test('CXF passkeys; one that came without secrets for PRF has got some', async () => {
@@ -417,6 +436,26 @@ describe('a malformed file is refused, with the path of the bad field', () => {
     document.items[1].login.fido2Credentials[0].keyValue = 'not+a/key';
     expect(() => read(document)).toThrow(expect.not.stringContaining('not+a/key'));
   });
+
+  test.each(['cxf.json', 'bitwarden.json', 'keepassxc.passkey'])(
+    '%s with anything anywhere is refused, or is something that the daemon takes',
+    (name) => {
+      const places = placesIn(sample(name));
+      const text = fc.string({ unit: 'binary' });
+      const value = fc.oneof(fc.jsonValue(), text, fc.double(), fc.maxSafeInteger(), fc.constantFrom(undefined, '9e9'));
+      fc.assert(
+        fc.property(fc.constantFrom(...places), value, (place, changed) => {
+          const document = sample(name);
+          place.slice(0, -1).reduce((node, step) => node[step], document)[place.at(-1) ?? ''] = changed;
+          const outcome = refusalOr(() => read(document));
+          if (outcome instanceof UserError) return;
+          const content = portableVaultJson({ credentials: outcome.credentials, syncedIdKeys: [] });
+          const back = readPortableVault(new JsonReader(JSON.parse(JSON.stringify(content))));
+          expect(back.credentials).toEqual(outcome.credentials);
+        }),
+      );
+    },
+  );
 
   test('what is no JSON, or of no known shape', () => {
     expect(() => readExchange(sampleText('cxf.json').slice(0, 400))).toThrow('the file is not JSON, or is cut short');
