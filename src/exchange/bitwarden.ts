@@ -6,12 +6,13 @@ import { algorithmName } from '../../ctap/cose.ts';
 import { CoseAlg } from '../../ctap/wire.ts';
 import { UserError } from '../errors.ts';
 import { base64url } from '../jwk.ts';
-import { pkcs8, readPkcs8 } from './credential-key.ts';
-import { type ExchangeFormat, importedCredential } from './format.ts';
+import { type CredentialKey, pkcs8, readPkcs8 } from './credential-key.ts';
+import { type ExchangeFormat, importedCredential, websiteOf } from './format.ts';
 import type { JsonReader } from './json-reader.ts';
 import { identityOf, type PortableCredential } from './portable.ts';
 
 const login = 1;
+const keyKind = { keyType: 'public-key', keyAlgorithm: 'ECDSA', keyCurve: 'P-256' } as const;
 const rawIdPrefix = 'b64.';
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -31,7 +32,7 @@ export const bitwarden: ExchangeFormat = {
     return {
       credentials: all.map(readPasskey),
       passedOver: passkeys.filter((each) => each.length === 0).length,
-      counted: all.filter((passkey) => Number(passkey.optional('counter')?.textOrNumber() ?? 0) !== 0).length,
+      counted: all.filter((passkey) => (passkey.optional('counter')?.count() ?? 0) > 0).length,
     };
   },
   write: (credentials) => ({ encrypted: false, folders: [], items: credentials.map(itemOf) }),
@@ -40,7 +41,7 @@ export const bitwarden: ExchangeFormat = {
 function readPasskey(passkey: JsonReader): PortableCredential {
   const identity = identityOf(
     readId(passkey.member('credentialId')),
-    passkey.member('rpId'),
+    passkey.member('rpId').domain(),
     passkey.optional('rpName'),
     {
       id: passkey.member('userHandle').bytes(1, 64),
@@ -48,7 +49,16 @@ function readPasskey(passkey: JsonReader): PortableCredential {
       displayName: passkey.optional('userDisplayName'),
     },
   );
-  return importedCredential(identity, readPkcs8(passkey.member('keyValue')), passkey.optional('creationDate')?.date());
+  return importedCredential(identity, readKey(passkey), passkey.optional('creationDate')?.date());
+}
+
+/** Of the only kind that the format has. */
+function readKey(passkey: JsonReader): CredentialKey {
+  for (const [member, value] of Object.entries(keyKind)) passkey.optional(member)?.oneOf([value]);
+  const reader = passkey.member('keyValue');
+  const key = readPkcs8(reader);
+  const isEs256 = key.algorithm === CoseAlg.ES256;
+  return isEs256 ? key : reader.refuse('a key for ECDSA with P-256', algorithmName(key.algorithm));
 }
 
 function readId(reader: JsonReader): Uint8Array {
@@ -66,7 +76,8 @@ function writeId(id: Uint8Array): string {
 }
 
 function itemOf(credential: PortableCredential): unknown {
-  const { rpId, rpName, user, algorithm } = credential;
+  const { rpName, user, algorithm } = credential;
+  const rpId = websiteOf(credential);
   if (algorithm !== CoseAlg.ES256) {
     throw new UserError(
       `Bitwarden has ES256 only, and the passkey of ${rpId} is ${algorithmName(algorithm)}`,
@@ -91,9 +102,7 @@ function itemOf(credential: PortableCredential): unknown {
       fido2Credentials: [
         {
           credentialId: writeId(credential.id),
-          keyType: 'public-key',
-          keyAlgorithm: 'ECDSA',
-          keyCurve: 'P-256',
+          ...keyKind,
           keyValue: base64url(pkcs8(credential)),
           rpId,
           userHandle: base64url(user.id),

@@ -5,7 +5,7 @@ import { algorithmName } from '../../ctap/cose.ts';
 import type { CoseAlgorithm, KeyPair } from '../../ctap/env.ts';
 import { CoseAlg } from '../../ctap/wire.ts';
 import { UserError } from '../errors.ts';
-import { algorithmOf, type JsonWebKey, keyPairOf, privateJwk } from '../jwk.ts';
+import { algorithmOf, base64url, type JsonWebKey, keyPairOf, privateJwk } from '../jwk.ts';
 import { createOpensslCrypto } from '../openssl.ts';
 import type { JsonReader } from './json-reader.ts';
 
@@ -24,26 +24,31 @@ const privateKeyBytes: Readonly<Record<CoseAlgorithm, number>> = {
 /** A private JSON Web Key whose halves belong together. @throws UserError with the path of what is wrong */
 export function readJwk(reader: JsonReader): CredentialKey {
   const jwk: Record<string, string> = {};
-  for (const name of ['kty', 'crv', 'alg', 'x', 'y', 'd', 'pub', 'priv']) {
+  for (const name of ['kty', 'crv', 'alg']) {
     const value = reader.optional(name)?.text();
     if (value !== undefined) jwk[name] = value;
   }
+  for (const name of ['x', 'y', 'd', 'pub', 'priv']) {
+    const value = reader.optional(name)?.bytes();
+    if (value) jwk[name] = base64url(value);
+  }
   const algorithm = algorithmOf(jwk);
   if (algorithm === undefined) return reader.refuse('the key of an algorithm that passfob has', 'another one');
-  const keyPair = keyPairOf(jwk);
-  return belongTogether(algorithm, keyPair) ? { algorithm, ...keyPair } : reader.refuse('a sound key', 'a broken one');
+  return soundKey(reader, algorithm, keyPairOf(jwk));
 }
 
 /** PKCS#8 in DER. @throws UserError with the path of what is wrong */
 export function readPkcs8(reader: JsonReader): CredentialKey {
-  return keyOf(reader, Buffer.from(reader.bytes(1)), 'der');
+  return keyOf(reader, Buffer.from(reader.bytes(1)));
 }
 
 /** PKCS#8 in PEM. @throws UserError with the path of what is wrong */
 export function readPem(reader: JsonReader): CredentialKey {
-  const pem = reader.text().trim();
-  if (!pem.startsWith('-----BEGIN PRIVATE KEY-----')) return reader.refuse('a private key in PEM (PKCS#8)');
-  return keyOf(reader, Buffer.from(pem), 'pem');
+  const [, body] = /^-----BEGIN PRIVATE KEY-----([^-]+)-----END PRIVATE KEY-----$/.exec(reader.text().trim()) ?? [];
+  const base64 = body?.replaceAll(/\s/g, '') ?? '';
+  const der = Buffer.from(base64, 'base64');
+  if (base64 === '' || der.toString('base64') !== base64) return reader.refuse('a private key in PEM (PKCS#8)');
+  return keyOf(reader, der);
 }
 
 export function pkcs8(key: CredentialKey): Uint8Array {
@@ -62,23 +67,32 @@ function keyObject({ algorithm, ...keyPair }: CredentialKey): KeyObject {
   throw new UserError(`this Node.js cannot write keys of ${algorithmName(algorithm)}`, 'use a newer Node.js');
 }
 
-function keyOf(reader: JsonReader, key: Buffer, format: 'der' | 'pem'): CredentialKey {
-  const object = importKey(reader, key, format);
+function keyOf(reader: JsonReader, der: Buffer): CredentialKey {
+  const object = importKey(reader, der);
   const jwk = toJwk(object);
   const algorithm = jwk && algorithmOf(jwk);
   if (!jwk || algorithm === undefined) {
     const { namedCurve } = object.asymmetricKeyDetails ?? {};
     return reader.refuse('a key for ECDSA or Ed25519', namedCurve ?? object.asymmetricKeyType ?? 'another');
   }
-  return { algorithm, ...keyPairOf(jwk) };
+  return soundKey(reader, algorithm, keyPairOf(jwk));
 }
 
-function importKey(reader: JsonReader, key: Buffer, format: 'der' | 'pem'): KeyObject {
+function importKey(reader: JsonReader, der: Buffer): KeyObject {
   try {
-    return createPrivateKey({ key, format, type: 'pkcs8' });
+    if (derLength(der) === der.length) return createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
   } catch {
-    return reader.refuse('a private key in PKCS#8', 'something else, or a damaged one');
+    // refused below
   }
+  return reader.refuse('a private key in PKCS#8', 'something else, or a damaged one');
+}
+
+/** Of the value that the bytes begin with, which OpenSSL reads whatever follows it. X.690 §8.1.3. @throws RangeError */
+function derLength(der: Buffer): number {
+  const first = der.readUInt8(1);
+  if (first < 0x80) return 2 + first;
+  const lengthBytes = first & 0x7f;
+  return 2 + lengthBytes + der.readUIntBE(2, lengthBytes);
 }
 
 /** Undefined for kinds of keys that JSON Web Keys do not have. */
@@ -88,6 +102,10 @@ function toJwk(key: KeyObject): JsonWebKey | undefined {
   } catch {
     return undefined;
   }
+}
+
+function soundKey(reader: JsonReader, algorithm: CoseAlgorithm, keyPair: KeyPair): CredentialKey {
+  return belongTogether(algorithm, keyPair) ? { algorithm, ...keyPair } : reader.refuse('a sound key', 'a broken one');
 }
 
 /** What this Node's OpenSSL does not know, ML-DSA perhaps, is taken on trust. */

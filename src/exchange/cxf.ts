@@ -7,7 +7,7 @@ import { defaultPolicy } from '../../ctap/policy.ts';
 import { base64url } from '../jwk.ts';
 import { createOpensslCrypto } from '../openssl.ts';
 import { pkcs8, readPkcs8 } from './credential-key.ts';
-import { type ExchangeFormat, importedCredential } from './format.ts';
+import { type ExchangeFormat, importedCredential, websiteOf } from './format.ts';
 import type { JsonReader } from './json-reader.ts';
 import { identityOf, type LargeBlob, optional, type PortableCredential } from './portable.ts';
 
@@ -53,25 +53,24 @@ export const cxf: ExchangeFormat = {
 };
 
 function readPasskey(item: JsonReader, passkey: JsonReader): PortableCredential {
-  const rpId = passkey.member('rpId');
+  const rpId = passkey.member('rpId').domain();
   const title = item.optional('title');
   const identity = identityOf(
     passkey.member('credentialId').bytes(16, 255),
     rpId,
     // A title is always there; one that says nothing more is no name.
-    title?.text() === rpId.text() ? undefined : title,
+    title?.text() === rpId ? undefined : title,
     {
       id: passkey.member('userHandle').bytes(1, 64),
       name: passkey.optional('username'),
       displayName: passkey.optional('userDisplayName'),
     },
   );
-  const created = item.optional('creationAt')?.unsigned();
   const extensions = passkey.optional('fido2Extensions');
   return importedCredential(
     identity,
     readPkcs8(passkey.member('key')),
-    created === undefined ? undefined : created * 1000,
+    item.optional('creationAt')?.seconds(),
     extensions && readExtensions(extensions),
   );
 }
@@ -113,7 +112,8 @@ function inflatedLength(data: Uint8Array, maxLength: number): number | undefined
 }
 
 function itemOf(credential: PortableCredential): unknown {
-  const { rpId, rpName, user, credRandom, credBlob, largeBlob, thirdPartyPayment } = credential;
+  const { rpName, user, credRandom, credBlob, largeBlob, thirdPartyPayment } = credential;
+  const rpId = websiteOf(credential);
   return {
     id: base64url(openssl.sha256(credential.id).subarray(0, 16)),
     creationAt: Math.floor(credential.createdAt / 1000),

@@ -2,9 +2,11 @@
 // it can; what it has no place for gets the value that a new credential would have.
 
 import { sealedCredRandom } from '../../ctap/credential-id.ts';
+import { UserError } from '../errors.ts';
+import { oneLine } from '../log.ts';
 import { createOpensslCrypto } from '../openssl.ts';
 import type { CredentialKey } from './credential-key.ts';
-import type { JsonReader } from './json-reader.ts';
+import { isDomain, type JsonReader } from './json-reader.ts';
 import type { PortableCredential } from './portable.ts';
 
 export interface Found {
@@ -48,4 +50,13 @@ export function importedCredential(
     thirdPartyPayment: false,
     ...extras,
   };
+}
+
+/** The RP ID of a website's credential. @throws UserError for others, as that of an SSH key, which no manager would take */
+export function websiteOf({ rpId }: PortableCredential): string {
+  if (isDomain(rpId)) return rpId;
+  throw new UserError(
+    `other managers have passkeys of websites only, and "${oneLine(rpId)}" is none`,
+    'a backup takes it; with IDs or --rp others can go alone',
+  );
 }

@@ -2,6 +2,13 @@
 // was expected there. What came instead is named by its type only, since it may be a secret.
 
 import { UserError } from '../errors.ts';
+import { base64url } from '../jwk.ts';
+
+/** The end of the year 9999, in milliseconds since 1970; what is later has no date of four digits. */
+const latestTime = 253_402_300_799_999;
+const isoDate = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/;
+const domainLabel = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const loneSurrogate = /\p{Surrogate}/u;
 
 export class JsonReader {
   readonly #value: unknown;
@@ -36,17 +43,19 @@ export class JsonReader {
   }
 
   text(): string {
-    return typeof this.#value === 'string' ? this.#value : this.refuse('a text');
-  }
-
-  /** A text or a number, as text. */
-  textOrNumber(): string {
-    return typeof this.#value === 'number' ? String(this.#value) : this.text();
+    if (typeof this.#value !== 'string') return this.refuse('a text');
+    return loneSurrogate.test(this.#value) ? this.refuse('a text of Unicode', 'half a character') : this.#value;
   }
 
   /** A text of at least one character. */
   name(): string {
     return this.text() || this.refuse('a text that is not empty');
+  }
+
+  /** A domain name, as the RP ID of a website is one. */
+  domain(): string {
+    const text = this.name();
+    return isDomain(text) ? text : this.refuse('a domain name in lower case');
   }
 
   boolean(): boolean {
@@ -58,30 +67,56 @@ export class JsonReader {
     return isUnsigned ? Number(this.#value) : this.refuse('a whole number from 0');
   }
 
+  /** The same, or its digits as a text. */
+  count(): number {
+    const isDigits = typeof this.#value === 'string' && /^\d+$/.test(this.#value);
+    return isDigits ? this.as(Number(this.#value)).unsigned() : this.unsigned();
+  }
+
   /** One of the given values. */
   oneOf<T extends string | number>(allowed: readonly T[]): T {
     return allowed.find((candidate) => candidate === this.#value) ?? this.refuse(allowed.join(' or '));
   }
 
-  /** Base64url, with or without padding, of `minBytes` to `maxBytes` bytes. */
+  /** Base64url as it is written, with or without padding, of `minBytes` to `maxBytes` bytes. RFC 4648 §5. */
   bytes(minBytes = 0, maxBytes = Number.POSITIVE_INFINITY): Uint8Array {
-    if (typeof this.#value !== 'string' || !/^[A-Za-z0-9_-]*={0,2}$/.test(this.#value)) return this.refuse('base64url');
+    if (typeof this.#value !== 'string') return this.refuse('base64url');
+    // Buffer passes over whatever is no base64url, so that what it read is held against what stands there.
     const bytes = new Uint8Array(Buffer.from(this.#value, 'base64url'));
+    const text = base64url(bytes);
+    const padded = text.padEnd(Math.ceil(text.length / 4) * 4, '=');
+    if (this.#value !== text && this.#value !== padded) return this.refuse('base64url');
     if (bytes.length >= minBytes && bytes.length <= maxBytes) return bytes;
     const expected = minBytes === maxBytes ? `${minBytes}` : `${minBytes} to ${maxBytes}`;
     return this.refuse(`${expected} bytes in base64url`, `${bytes.length}`);
   }
 
-  /** Milliseconds since 1970 of an ISO 8601 date. */
+  /** Milliseconds since 1970 of an ISO 8601 date with time and zone. */
   date(): number {
-    const time = typeof this.#value === 'string' ? Date.parse(this.#value) : Number.NaN;
-    return Number.isNaN(time) || time < 0 ? this.refuse('a date in the form of ISO 8601') : time;
+    const [text, day] = typeof this.#value === 'string' ? (isoDate.exec(this.#value) ?? []) : [];
+    // Date.parse takes 30 February for the first of March.
+    const isDay = day !== undefined && new Date(day).toJSON()?.startsWith(day);
+    const time = isDay && text !== undefined ? Date.parse(text) : Number.NaN;
+    return time >= 0 && time <= latestTime ? time : this.refuse('a date in the form of ISO 8601');
+  }
+
+  /** Milliseconds since 1970 of whole seconds since then. */
+  seconds(): number {
+    const time = this.unsigned() * 1000;
+    return time <= latestTime ? time : this.refuse('seconds since 1970, up to the year 9999');
   }
 
   /** @throws UserError always: `path: expected this, got that` */
   refuse(expected: string, got = typeName(this.#value)): never {
     throw new UserError(`${this.#path || 'the file'}: expected ${expected}, got ${got}`, 'nothing was changed');
   }
+}
+
+/** Whether browsers have such a domain: ASCII in lower case, and no IP address. RFC 1123 §2.1, WebAuthn §5.1.3. */
+export function isDomain(text: string): boolean {
+  const labels = text.split('.');
+  const isAddress = /^\d+$/.test(labels.at(-1) ?? '');
+  return text.length <= 253 && !isAddress && labels.every((label) => domainLabel.test(label));
 }
 
 /** @throws UserError if the text is not JSON; it may hold secrets, so nothing of it is repeated. */

@@ -5,7 +5,7 @@ import { CoseAlg } from '../../ctap/wire.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { base64url } from '../jwk.ts';
 import { pem, readPem } from './credential-key.ts';
-import { type ExchangeFormat, importedCredential } from './format.ts';
+import { type ExchangeFormat, importedCredential, websiteOf } from './format.ts';
 import { identityOf } from './portable.ts';
 
 const algorithms: readonly number[] = [CoseAlg.ES256, CoseAlg.EdDSA];
@@ -16,7 +16,7 @@ export const keepassxc: ExchangeFormat = {
   read(document) {
     const identity = identityOf(
       document.member('credentialId').bytes(16, 255),
-      document.member('relyingParty'),
+      document.member('relyingParty').domain(),
       undefined,
       { id: document.member('userHandle').bytes(1, 64), name: document.member('username'), displayName: undefined },
     );
@@ -38,11 +38,12 @@ export const keepassxc: ExchangeFormat = {
         '--format cxf takes it',
       );
     }
+    const rpId = websiteOf(credential);
     return {
       credentialId: base64url(credential.id),
       privateKey: pem(credential),
-      relyingParty: credential.rpId,
-      url: `https://${credential.rpId}`,
+      relyingParty: rpId,
+      url: `https://${rpId}`,
       userHandle: base64url(credential.user.id),
       username: credential.user.name ?? '',
     };

@@ -93,7 +93,7 @@ function readCredential(reader: JsonReader): PortableCredential {
   const credRandom = reader.member('credRandom');
   const largeBlob = reader.optional('largeBlob');
   return {
-    ...identityOf(reader.member('id').bytes(16, 255), reader.member('rpId'), reader.optional('rpName'), {
+    ...identityOf(reader.member('id').bytes(16, 255), reader.member('rpId').name(), reader.optional('rpName'), {
       id: user.member('id').bytes(1, 64),
       name: user.optional('name'),
       displayName: user.optional('displayName'),
@@ -121,15 +121,14 @@ function readCredential(reader: JsonReader): PortableCredential {
 /** Whose credential it is, as every format has it. Long names are cut as in a registration. @throws UserError */
 export function identityOf(
   id: Uint8Array,
-  rpId: JsonReader,
+  rpId: string,
   rpName: JsonReader | undefined,
   user: { id: Uint8Array; name: JsonReader | undefined; displayName: JsonReader | undefined },
 ): Pick<PortableCredential, 'id' | 'rpId' | 'rpIdHash' | 'rpName' | 'user' | 'kind'> {
-  const name = rpId.name();
   return {
     id,
-    rpId: name,
-    rpIdHash: openssl.sha256(Buffer.from(name)),
+    rpId,
+    rpIdHash: openssl.sha256(Buffer.from(rpId)),
     ...optionalName('rpName', rpName),
     user: {
       id: user.id,

@@ -18,21 +18,18 @@ afterAll(async () => {
 });
 
 test.each([
-  { check: 'info', fact: 'reads what the key says of itself, and insists on canonical CBOR' },
-  { check: 'u2f', fact: 'registers and signs in over U2F, and verifies both' },
-  { check: 'relying_party', fact: 'its relying party verifies ES256 and EdDSA, found by their ids and without' },
-  { check: 'pin', fact: 'sets and changes the PIN, with both PIN protocols' },
-  {
-    check: 'tokens',
-    fact: 'gets tokens by PIN and by the key’s own verification, good for one permission and one site',
-  },
-  { check: 'hmac_secret', fact: 'derives the same secrets from the same salts, with both PIN protocols' },
-  { check: 'cred_protect', fact: 'makes protected credentials of all three levels' },
-  { check: 'cred_blob', fact: 'stores a small blob with a credential' },
-  { check: 'credential_management', fact: 'lists, renames and deletes credentials, with both PIN protocols' },
-  { check: 'large_blobs', fact: 'stores, reads and deletes large blobs, with both PIN protocols' },
-  { check: 'config', fact: 'configures alwaysUv, the least length of PINs, who may learn it, and a forced change' },
-])('$fact', async ({ check }) => {
+  ['reads what the key says of itself, and insists on canonical CBOR', 'info'],
+  ['registers and signs in over U2F, and verifies both', 'u2f'],
+  ['its relying party verifies ES256 and EdDSA, found by their ids and without', 'relying_party'],
+  ['sets and changes the PIN, with both PIN protocols', 'pin'],
+  ['gets tokens by PIN and by the key’s own verification, good for one permission and one site', 'tokens'],
+  ['derives the same secrets from the same salts, with both PIN protocols', 'hmac_secret'],
+  ['makes protected credentials of all three levels', 'cred_protect'],
+  ['stores a small blob with a credential', 'cred_blob'],
+  ['lists, renames and deletes credentials, with both PIN protocols', 'credential_management'],
+  ['stores, reads and deletes large blobs, with both PIN protocols', 'large_blobs'],
+  ['configures alwaysUv, the least length of PINs, who may learn it, and a forced change', 'config'],
+])('%s', async (_, check) => {
   expect(await checks.run(check, (await daemon.node()).path)).toBe('ok');
 });
 

@@ -207,12 +207,14 @@ describe('JSON that was tampered with', () => {
   test.each<[string, object]>([
     ['credentials[0].key: expected a sound key', { key: { ...credential?.key, d: credential?.key['x'] } }],
     ['credentials[0].key: expected a sound key', { key: { ...credential?.key, d: 'AAAA' } }],
+    ['credentials[0].key.d: expected base64url', { key: { ...credential?.key, d: `${credential?.key['d']}AA` } }],
     ['credentials[0].key: expected the key of an algorithm that passfob has', { key: { kty: 'RSA' } }],
     ['credentials[0].credProtect: expected 1 or 2 or 3, got a number', { credProtect: 4 }],
     ['credentials[0].largeBlobKey: expected 32 bytes in base64url, got 3', { largeBlobKey: 'AAAA' }],
     ['credentials[0].credRandom: expected an object, got null', { credRandom: null }],
     ['credentials[0].createdAt: expected a date', { createdAt: '' }],
     ['credentials[0].rpId: expected a text that is not empty', { rpId: '' }],
+    ['credentials[0].rpId: expected a text of Unicode', { rpId: 'example\udc00' }],
   ])('is refused: %s', (message, change) => {
     const changed = { ...json, credentials: [{ ...credential, ...change }] };
     expect(() => readPortableVault(new JsonReader(changed))).toThrow(message);
