@@ -11,7 +11,7 @@ import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
 import { addRekeyCommand } from './vault-rekey.ts';
-import { addRecoveryPhrase, addSlotCommands } from './vault-slots.ts';
+import { addRecoveryPhrase, addSlotCommands, requireSeen } from './vault-slots.ts';
 
 export function addVaultCommands(program: Command): void {
   const noun = program.command('vault').description('make the vault that keeps the credentials');
@@ -54,8 +54,10 @@ async function init(
   try {
     if (flags.json) {
       const recoveryPhrase = flags.recoveryPhrase ? await newRecoveryPhrase() : undefined;
-      if (recoveryPhrase) await vault.addSlot({ recoveryPhrase });
-      return printJson({ vault: vaultDirectory, credentialKind, ...(recoveryPhrase && { recoveryPhrase }) });
+      const slot = recoveryPhrase ? await vault.addSlot({ recoveryPhrase }) : undefined;
+      printJson({ vault: vaultDirectory, credentialKind, ...(recoveryPhrase && { recoveryPhrase }) });
+      if (slot) await requireSeen(slot);
+      return;
     }
     console.log(`made the vault ${vaultDirectory}`);
     console.log(meaning[credentialKind]);
