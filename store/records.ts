@@ -205,10 +205,19 @@ function encodeMembers(
   previous: Uint8Array | undefined,
   members: readonly (readonly [number, CborValue | undefined])[],
 ): Uint8Array {
-  const all = new Map<CborKey, CborValue | undefined>(previous && decodeMap(previous));
+  const all = new Map<CborKey, CborValue | undefined>(previous && membersOf(previous));
   for (const key of Object.values(known)) all.delete(key);
   for (const [key, value] of members) all.set(key, value);
   return encodeCbor(all);
+}
+
+/** Of a record that is to be replaced: one that cannot be read has none that could be kept. */
+function membersOf(record: Uint8Array): ReadonlyMap<CborKey, CborValue> {
+  try {
+    return decodeMap(record);
+  } catch {
+    return new Map();
+  }
 }
 
 function readMembers<T>(record: Uint8Array, read: (members: MapReader) => T): T {

@@ -11,6 +11,7 @@ import { oneLine } from '../log.ts';
 import { confirm, vaultOptions, withKey, withPassphrase } from './key-session.ts';
 import { formatDate, printJson, printTable } from './output.ts';
 import {
+  inFile,
   type OpenFlags,
   openOptions,
   openSealed,
@@ -44,7 +45,7 @@ export function addBackupCommands(program: Command): void {
   const restoreCommand = program
     .command('restore')
     .description('bring the credentials of a backup into the vault: shows what it would do, and asks')
-    .argument('<file>', 'a file that `passfob backup` wrote');
+    .argument('<file>', 'a file that `passfob backup` wrote, or what `age -d` made of one');
   openOptions(vaultOptions(restoreCommand))
     .option('--dry-run', 'only show what it would do')
     .option('--replace', 'where a credential differs, take the one of the backup')
@@ -92,11 +93,11 @@ function refuseDamaged(damaged: readonly string[]): void {
 
 async function restore(file: string, flags: RestoreFlags): Promise<void> {
   const input = readInput(file);
-  if (!isAge(input)) {
-    throw new UserError(`${file} is not a backup: expected an age file`, '`passfob import` reads other formats');
-  }
+  // What `age -d` made of a backup is refused, if it must be, before anybody is asked for a passphrase.
+  const plain = isAge(input) ? undefined : inFile(file, () => decodeBackup(input));
+  if (plain) console.error(`warning: ${file} has private keys in clear text; delete it when it is restored`);
   await withKey(flags, async (key, config) => {
-    const content = decodeBackup(await openSealed(input, flags));
+    const content = plain ?? decodeBackup(await openSealed(input, flags));
     const plan = await key.importCredentials(content, { ...options(flags), dryRun: true });
     const count = changes(plan, flags);
     if (!flags.json) showPlan(content, plan, flags);

@@ -4,12 +4,12 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { algorithmName } from '../../ctap/cose.ts';
-import { errorCode } from '../../hid/transports/unix-socket.ts';
 import type { Settings } from '../config.ts';
 import { newestFirst } from '../control/newest-first.ts';
 import type { CredentialEntry, CredentialView } from '../control/operations.ts';
 import { vaultOptions, withKey } from './key-session.ts';
 import { formatDate, formatJson, printJson, printTable } from './output.ts';
+import { isOutputFailure } from './standard-output.ts';
 
 interface Flags extends Settings {
   readonly rp?: string;
@@ -88,7 +88,7 @@ function printCredentials(credentials: readonly CredentialView[]): void {
 /** Ends early, and well, where the reader does: `| head -1`. */
 async function printLines(entries: AsyncIterable<CredentialEntry>): Promise<void> {
   await pipeline(Readable.from(linesOf(entries)), process.stdout, { end: false }).catch((error: Error) => {
-    if (errorCode(error) !== 'EPIPE') throw error;
+    if (!isOutputFailure(error)) throw error;
   });
 }
 

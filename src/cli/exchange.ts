@@ -15,6 +15,7 @@ import { refuseOption } from './credentials.ts';
 import { vaultOptions, withKey, withPassphrase } from './key-session.ts';
 import { printJson, printTable } from './output.ts';
 import {
+  inFile,
   type OpenFlags,
   openOptions,
   openSealed,
@@ -164,12 +165,7 @@ async function readFile(path: string, flags: ImportFlags): Promise<Found> {
   const format = flags.format === undefined ? undefined : formatNamed(flags.format);
   const input = readInput(path);
   const content = isAge(input) ? await openSealed(input, flags) : input;
-  try {
-    return readExchange(Buffer.from(content).toString('utf8'), format);
-  } catch (error) {
-    if (error instanceof UserError) throw new UserError(`${path}: ${error.message}`, error.hint, error.exitCode);
-    throw error;
-  }
+  return inFile(path, () => readExchange(Buffer.from(content).toString('utf8'), format));
 }
 
 function sum(numbers: readonly number[]): number {

@@ -17,12 +17,12 @@ import { addLockCommands } from './lock.ts';
 import { addMetadataCommand } from './metadata.ts';
 import { addPinCommands } from './pin.ts';
 import { addRunCommand } from './run.ts';
+import { requirePrinted, watchOutput } from './standard-output.ts';
 import { addVaultCommands } from './vault.ts';
 
 /** Runs one command line (without `node` and the script's name). Resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
-  // A reader that went away, such as `| head -1`, is no reason for a daemon to end.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  watchOutput();
   const program = new Command('passfob')
     .description('a FIDO2 security key in software')
     .version(version)
@@ -45,6 +45,7 @@ export async function main(args: readonly string[]): Promise<number> {
   addDemoCommand(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
+    await requirePrinted();
     return exitCode.ok;
   } catch (error) {
     return report(error);

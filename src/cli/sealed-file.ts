@@ -54,6 +54,16 @@ export function readInput(path: string): Uint8Array {
   }
 }
 
+/** What `read` makes of this file. @throws UserError of `read`, with the name of the file */
+export function inFile<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${path}: ${error.message}`, error.hint, error.exitCode);
+    throw error;
+  }
+}
+
 /** What an age file holds; asks for its passphrase where the flags do not say. @throws UserError */
 export async function openSealed(file: Uint8Array, flags: OpenFlags): Promise<Uint8Array> {
   return openAge(file, lockOf(file) === 'passphrase' ? await askPassphrase(flags) : readIdentities(flags));

@@ -13,6 +13,7 @@ import { unlockVault } from '../unlock/unlock-vault.ts';
 import { confirm, requireVault, vaultOptions } from './key-session.ts';
 import { formatDate, printJson, printTable } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
+import { requirePrintedOnce } from './standard-output.ts';
 
 const kinds = ['passphrase', 'key-file', 'keyring', 'systemd-creds', 'recovery-phrase'] as const;
 type Kind = (typeof kinds)[number];
@@ -94,7 +95,17 @@ export async function addRecoveryPhrase(
 ): Promise<void> {
   const recoveryPhrase = await newRecoveryPhrase();
   const slot = await vault.addSlot({ recoveryPhrase }, label === undefined ? {} : { label });
-  if (json) return printJson({ ...view(slot), recoveryPhrase });
+  if (json) printJson({ ...view(slot), recoveryPhrase });
+  else showRecoveryPhrase(slot, recoveryPhrase);
+  await requireSeen(slot);
+}
+
+/** @throws UserError if the words of this slot may not have arrived */
+export function requireSeen({ id }: SlotInfo): Promise<void> {
+  return requirePrintedOnce(`nobody has seen all the words; \`passfob vault slots remove ${id}\`, and add others`);
+}
+
+function showRecoveryPhrase(slot: SlotInfo, recoveryPhrase: string): void {
   console.log(`slot ${slot.id} (recovery-phrase) opens the vault with these words, which are not shown again:`);
   const words = recoveryPhrase.split(' ').map((word, index) => `${String(index + 1).padStart(2)} ${word}`);
   const rows = [0, 1, 2, 3, 4, 5].map((row) => words.filter((_, index) => index % 6 === row));

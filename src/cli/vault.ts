@@ -6,12 +6,13 @@ import { createVault, newRecoveryPhrase, vaultExists } from '../../store/vault.t
 import { credentialKindOf, loadConfig, type Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { keepPublicState } from '../lock/public-state.ts';
+import { readKeyFile } from '../unlock/key-file.ts';
 import { addVaultCheck } from './backup.ts';
 import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
 import { addRekeyCommand } from './vault-rekey.ts';
-import { addRecoveryPhrase, addSlotCommands } from './vault-slots.ts';
+import { addRecoveryPhrase, addSlotCommands, requireSeen } from './vault-slots.ts';
 
 export function addVaultCommands(program: Command): void {
   const noun = program.command('vault').description('make the vault that keeps the credentials');
@@ -40,7 +41,7 @@ async function init(
   flags: Settings & { credentials?: string; recoveryPhrase?: boolean; json?: boolean },
 ): Promise<void> {
   const credentialKind = credentialKindOf(flags.credentials) ?? 'device-bound';
-  const { vaultDirectory, passphraseFile } = loadConfig(flags);
+  const { vaultDirectory, passphraseFile, keyFile: keyPath } = loadConfig(flags);
   if (vaultExists(vaultDirectory)) {
     throw new UserError(
       `${vaultDirectory} is a vault already`,
@@ -48,21 +49,38 @@ async function init(
       exitCode.vault,
     );
   }
+  const keyFile = keyPath === undefined ? undefined : contentOf(keyPath);
   const passphrase = await readNewPassphrase(passphraseFile);
   const vault = await createVault(vaultDirectory, { passphrase }, { credentialKind });
   keepPublicState(vault);
   try {
+    if (keyFile) await vault.addSlot({ keyFile });
     if (flags.json) {
       const recoveryPhrase = flags.recoveryPhrase ? await newRecoveryPhrase() : undefined;
-      if (recoveryPhrase) await vault.addSlot({ recoveryPhrase });
-      return printJson({ vault: vaultDirectory, credentialKind, ...(recoveryPhrase && { recoveryPhrase }) });
+      const slot = recoveryPhrase ? await vault.addSlot({ recoveryPhrase }) : undefined;
+      printJson({ vault: vaultDirectory, credentialKind, ...(recoveryPhrase && { recoveryPhrase }) });
+      if (slot) await requireSeen(slot);
+      return;
     }
     console.log(`made the vault ${vaultDirectory}`);
     console.log(meaning[credentialKind]);
+    if (keyPath !== undefined) console.log(`The key file ${keyPath} opens it, as its passphrase does.`);
     if (flags.recoveryPhrase) return await addRecoveryPhrase(vault, {});
-    console.log('Without its passphrase nobody can open it, you neither: keep the passphrase in a safe place,');
+    const ways = keyFile ? 'its passphrase or the key file' : 'its passphrase';
+    console.log(`Without ${ways} nobody can open it, you neither: keep the passphrase in a safe place,`);
     console.log('or make 24 words for paper, which open it, too: `passfob vault slots add recovery-phrase`');
   } finally {
     await vault.close();
   }
+}
+
+/** A new vault is to open with it, so it must be there now. @throws UserError */
+function contentOf(keyFile: string): Uint8Array {
+  const content = readKeyFile(keyFile);
+  if (content) return content;
+  throw new UserError(
+    `there is no key file ${keyFile}`,
+    'name one that is there, or leave it out and make one later: `passfob vault slots add key-file FILE`',
+    exitCode.usage,
+  );
 }

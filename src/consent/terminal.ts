@@ -33,7 +33,10 @@ export interface TerminalDesk {
    * @param isOwner makes it a gate that verifies: what is to be verified is approved by typing words that it accepts.
    */
   gate(keyName?: string, isOwner?: CheckWords): UserGate;
-  /** Words typed unseen; undefined for none, or once `signal` aborts. */
+  /**
+   * Words typed unseen; undefined for none, or once `signal` aborts. Until then, or the next question, the terminal stays
+   * deaf: whoever types again while the words are checked must not see them on the screen.
+   */
   askWords(question: string, signal: CancelSignal): Promise<string | undefined>;
 }
 
@@ -47,13 +50,23 @@ export function openTerminal(terminal: Terminal = processTerminal): TerminalDesk
     );
   }
   let last: Promise<unknown> = Promise.resolve();
+  let hear: () => void = () => undefined;
   const inTurn = <T>(act: () => Promise<T>): Promise<T> => {
-    const turn = last.then(act);
+    const turn = last.then(() => {
+      hear();
+      return act();
+    });
     last = turn.catch(() => undefined);
     return turn;
   };
   const askWords: TerminalDesk['askWords'] = (question, signal) =>
-    inTurn(() => ask(terminal, `${question}: `, readWords(), signal, undefined));
+    inTurn(async () => {
+      const words = await ask(terminal, `${question}: `, readWords(), signal, undefined);
+      if (words === undefined || signal.aborted) return words;
+      hear = listen(terminal, () => undefined);
+      signal.addEventListener('abort', hear);
+      return words;
+    });
   const askYesOrNo = (question: string, signal: CancelSignal): Promise<Answer> =>
     inTurn(() => ask<Answer>(terminal, `${question}. Allow? [y/n] `, readYesOrNo, signal, { kind: 'cancelled' }));
   /** As deliberate as a long touch: the word itself. */
@@ -88,9 +101,24 @@ function questionOf(prompt: Prompt, keyName: string | undefined): string {
 /** Makes an answer of what was typed, and the word that the terminal shows for it; undefined: not yet. */
 type ReadAnswer<T> = (data: Buffer) => readonly [answer: T, shown: string] | undefined;
 
-/** Raw mode shows nothing and hands over every key at once. */
+/** Raw mode shows nothing and hands over every key at once. Returns how to end it; to end it again does nothing. */
+function listen({ input, interrupt }: Terminal, take: (data: Buffer) => void): () => void {
+  const onData = (data: Buffer) => (data.includes(ctrlC) ? interrupt() : take(data));
+  input.setRawMode(true);
+  input.on('data', onData);
+  input.resume();
+  let isOver = false;
+  return () => {
+    if (isOver) return;
+    isOver = true;
+    input.off('data', onData);
+    input.setRawMode(false);
+    input.pause();
+  };
+}
+
 async function ask<T>(
-  { input, output, interrupt }: Terminal,
+  terminal: Terminal,
   question: string,
   read: ReadAnswer<T>,
   signal: CancelSignal,
@@ -98,17 +126,14 @@ async function ask<T>(
 ): Promise<T> {
   if (signal.aborted) return withdrawn;
   let answer: (data: Buffer) => void = () => undefined;
-  const onData = (data: Buffer) => (data.includes(ctrlC) ? interrupt() : answer(data));
-  input.setRawMode(true);
-  input.on('data', onData);
-  input.resume();
+  const end = listen(terminal, (data) => answer(data));
   try {
     // What was typed before the question is no answer to it: a key that was pressed twice must not allow the next one.
     // The terminal hands over what it has within a turn or two of the event loop.
     await nextTurn();
     await nextTurn();
     // The bell: the terminal is seldom the window that a person looks at while a website waits.
-    output.write(`\u0007\n${question}`);
+    terminal.output.write(`\u0007\n${question}`);
     const answered = new Promise<readonly [T, string]>((resolve) => {
       answer = (data) => {
         const found = read(data);
@@ -117,12 +142,10 @@ async function ask<T>(
     });
     const taken = untilCancelled(signal).then(() => [withdrawn, '(withdrawn)'] as const);
     const [given, shown] = await Promise.race([answered, taken]);
-    output.write(`${shown}\n`);
+    terminal.output.write(`${shown}\n`);
     return given;
   } finally {
-    input.off('data', onData);
-    input.setRawMode(false);
-    input.pause();
+    end();
   }
 }
 
@@ -148,6 +171,7 @@ function readWords(): ReadAnswer<string | undefined> {
   const line = new TypedLine();
   return (data) => {
     const typed = line.type(data);
-    return typed === undefined ? undefined : [typed || undefined, ''];
+    if (typed === undefined) return undefined;
+    return typed ? [typed, 'checking …'] : [undefined, ''];
   };
 }

@@ -108,6 +108,10 @@ describe('canonical CBOR', () => {
     for (const number of [0.5, Number.NaN, 2 ** 53, Number.POSITIVE_INFINITY]) {
       expect(() => encodeCbor(number)).toThrow(RangeError);
     }
+    for (const half of ['\ud83d', '\udd11', 'key \udd11\ud83d', '\ud83da']) {
+      expect(() => encodeCbor(['\u{1f511}', half])).toThrow(RangeError);
+      expect(() => encodeCbor(new Map([[half, 1]]))).toThrow(RangeError);
+    }
   });
 
   it('copies byte strings, so that a request may be overwritten', () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { closeDatabase, openDatabase, transact } from '../../store/database.ts';
 import { checkAllPages, checkMetaPages } from '../../store/pages.ts';
+import { decodeCredential, encodeCredential } from '../../store/records.ts';
 import { createVault, openVault, VaultError } from '../../store/vault.ts';
 import { sampleCredential } from '../support/vault-contract.ts';
 
@@ -62,6 +63,15 @@ it('names a damaged credential, and reads and writes the others', async () => {
   });
   expect(asked).toHaveLength(2);
   await vault.close();
+});
+
+it.each([
+  ['half a surrogate pair', [0xa1, 0x09, 0x63, 0xed, 0xa0, 0xbd]],
+  ['no map', [0x01]],
+  ['nothing', []],
+])('a record that opens and holds %s can be replaced', (_, record) => {
+  const credential = sampleCredential(1);
+  expect(decodeCredential(encodeCredential(credential, Uint8Array.from(record)))).toEqual(credential);
 });
 
 it('mends the header from its copy', async () => {

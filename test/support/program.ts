@@ -1,7 +1,7 @@
 // Runs the built program as people do: its own process, its own folders, nothing of the surroundings.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -53,6 +53,19 @@ export class Home {
     return { code, stdout: stdout(), stderr: stderr() };
   }
 
+  /** The same with standard output going to a file that is there. */
+  async runInto(path: string, ...args: string[]): Promise<Omit<Outcome, 'stdout'>> {
+    const file = openSync(path, 'w');
+    const child = spawn(process.execPath, [entrance, ...args], {
+      env: this.#environment(),
+      stdio: ['ignore', file, 'pipe'],
+    });
+    const stderr = collect(child.stderr);
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    closeSync(file);
+    return { code, stderr: stderr() };
+  }
+
   /** Runs a command that prints JSON. @throws Error if it fails */
   async json(...args: string[]): Promise<unknown> {
     const { code, stdout, stderr } = await this.run(...args, '--json');
@@ -100,7 +113,12 @@ export class Home {
   }
 
   #spawn(args: readonly string[]) {
-    const env = {
+    const env = this.#environment();
+    return spawn(process.execPath, [entrance, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  #environment() {
+    return {
       PATH: process.env['PATH'],
       HOME: this.directory,
       XDG_DATA_HOME: join(this.directory, 'data'),
@@ -108,7 +126,6 @@ export class Home {
       PASSFOB_PASSPHRASE_FILE: this.passphraseFile,
       ...this.env,
     };
-    return spawn(process.execPath, [entrance, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   }
 }
 

@@ -162,7 +162,8 @@ describe('restore', () => {
   test.each<[string, (good: Uint8Array) => Uint8Array | Promise<Uint8Array>, string]>([
     ['a wrong passphrase', () => seal(broken, 'another one'), 'wrong passphrase for the file'],
     ['a file cut short', (good) => good.subarray(0, -10), 'damaged or cut short'],
-    ['another kind of file', () => Buffer.from('{}'), 'is not a backup: expected an age file'],
+    ['another kind of file', () => Buffer.from('{}'), 'changed.age: expected a passfob backup, got something else'],
+    ['what is neither JSON nor age', () => Buffer.from('PK'), 'changed.age: the file is not JSON'],
     ['an age file with other content', () => seal({ some: 'thing' }), 'expected a passfob backup'],
     ['a backup of a later version', () => seal({ format: 'passfob-backup', formatVersion: 2 }), 'version 2'],
     ['a backup with a broken credential', (good) => good, 'credentials[0].id: expected base64url'],
@@ -193,6 +194,16 @@ describe('restore', () => {
     const replaced = await target.run('restore', backup, ...opening, '--replace', '--yes');
     expect(replaced.stdout).toContain('restored 1 credential\n');
     expect((await target.run('restore', backup, ...opening)).stdout).toContain('nothing is missing in the vault');
+  });
+});
+
+test('restore takes what `age -d` made of a backup, and warns', async () => {
+  const file = join(source.directory, 'passkeys.json');
+  writeFileSync(file, await openAge(readFileSync(backup), { identities: [identity] }));
+  expect(await source.run('restore', file)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('  7 there already\n'),
+    stderr: expect.stringContaining('private keys in clear text'),
   });
 });
 

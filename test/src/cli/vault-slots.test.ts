@@ -1,6 +1,7 @@
 // `passfob vault slots` and `passfob vault rekey`, run as people run them, alone and beside a daemon.
 
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Home } from '../../support/program.ts';
@@ -77,4 +78,15 @@ test('the vault can be made with a recovery phrase', { timeout: 60_000 }, async 
   expect(made.stdout.match(/^ {2}( ?\d+ [a-z]+ *){4}$/gm)).toHaveLength(6);
   const listed = await home.run('vault', 'slots', 'list', '--vault', vault);
   expect(listed.stdout).toMatch(/^ID +KIND +CREATED +LABEL\n\w{8} {2}passphrase .*\n\w{8} {2}recovery-phrase .*\n$/);
+});
+
+test('the vault can be made with a key file, which must be there', { timeout: 60_000 }, async () => {
+  const [vault, key] = [join(home.directory, 'other'), join(home.directory, 'key')];
+  const early = await home.run('vault', 'init', '--vault', vault, '--key-file', key);
+  expect([early.code, early.stderr]).toEqual([2, expect.stringContaining(`there is no key file ${key}`)]);
+  expect(existsSync(vault)).toBe(false);
+  writeFileSync(key, randomBytes(32));
+  expect(await home.run('vault', 'init', '--vault', vault, '--key-file', key)).toMatchObject({ code: 0, stderr: '' });
+  home.writePassphrase('forgotten');
+  expect(await home.json('credentials', 'list', '--vault', vault, '--key-file', key)).toEqual([]);
 });

@@ -164,8 +164,30 @@ describe('words on the terminal', () => {
   ])('are taken %s', async (_, typed, words) => {
     const { answer, state } = ask(typed);
     expect(await answer).toBe(words);
-    expect(state.screen).toBe('\u0007\nPassphrase: \n');
+    expect(state.screen).toBe(`\u0007\nPassphrase: ${words === undefined ? '' : 'checking …'}\n`);
+    expect(state.raw).toBe(words !== undefined);
+  });
+
+  test('that are typed while others are checked are neither shown nor taken', async () => {
+    const { terminal, keys, state } = fakeTerminal();
+    const settled = new AbortController();
+    const desk = openTerminal(terminal);
+    const type = async (question: string, words: string) => {
+      const answer = desk.askWords(question, settled.signal);
+      while (!state.screen.endsWith(`${question}: `)) await new Promise(setImmediate);
+      keys.emit('data', Buffer.from(words));
+      return answer;
+    };
+    expect(await type('Passphrase', 'wrong\r')).toBe('wrong');
+    expect(state.raw).toBe(true);
+    keys.emit('data', Buffer.from('early\r'));
+    keys.emit('data', Buffer.from('\u0003'));
+    expect(state.interrupted).toBe(1);
+    expect(await type('Wrong. Passphrase', 'right\r')).toBe('right');
+    expect(state.raw).toBe(true);
+    settled.abort();
     expect(state.raw).toBe(false);
+    expect(keys.listenerCount('data')).toBe(0);
   });
 
   test('are no longer waited for once the question is withdrawn', async () => {
