@@ -1,9 +1,9 @@
-// Holds docs/spec-coverage.md against JSON reports of tests: every row names tests that ran and passed, or says why there is
-// none. `npm run check:coverage` judges the unit tests so, and of end-to-end tests, which run elsewhere, only that they are
-// written; `npm run check:referees` (`--referees`) judges those, after they ran. Arguments: the document, the reports.
+// Holds docs/spec-coverage.md against a JSON report of the unit tests: every row names tests that ran and passed, or says
+// why there is none. Of end-to-end tests, which run elsewhere, it sees that they are there. Arguments: the document, the
+// report. `npm run check:coverage`.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { relative } from 'node:path';
 
 /**
  * @typedef {{ ancestorTitles: string[], title: string, status: string }} TestResult
@@ -34,91 +34,65 @@ function readRows(/** @type {string} */ markdown) {
 }
 
 /** Every test as `path › describe › name`, with its outcome; of several tests of one name the worst counts. */
-function readOutcomes(/** @type {Report[]} */ reports) {
+function readOutcomes(/** @type {Report} */ report) {
   /** @type {Map<string, string>} */
   const outcomes = new Map();
-  for (const { name: file, assertionResults } of reports.flatMap(({ testResults }) => testResults)) {
-    // The emulated machine has the repository in another place.
-    const path = file.slice(file.lastIndexOf('/test/') + 1);
+  for (const { name: file, assertionResults } of report.testResults) {
     for (const { ancestorTitles, title, status } of assertionResults) {
-      const name = [path, ...ancestorTitles, title].join(separator);
+      const name = [relative('.', file), ...ancestorTitles, title].join(separator);
       if ((outcomes.get(name) ?? 'passed') === 'passed') outcomes.set(name, status);
     }
   }
   return outcomes;
 }
 
-const isEndToEnd = (/** @type {string} */ test) => /^[^ ]+\.e2e\.ts /.test(test);
-
-/** What is wrong with the table; nothing, if all is well. */
-function findFaults(/** @type {Row[]} */ rows, /** @type {(row: Row, test: string) => string[]} */ judge) {
+/** What is wrong with the table; nothing, if all is well. `*` in a test's name stands for anything. */
+function findFaults(/** @type {Row[]} */ rows, /** @type {Map<string, string>} */ outcomes) {
+  const all = [...outcomes];
   const ids = new Set();
-  return rows.flatMap((row) => {
-    const faults = row.tests.flatMap((test) => judge(row, test));
-    if (ids.has(row.id)) faults.push('the id is there twice');
-    ids.add(row.id);
-    if (row.tests.length === 0 && row.note === '') faults.push('neither a test nor an explanation');
-    return faults.map((fault) => `line ${row.line}, ${row.id}: ${fault}`);
+  return rows.flatMap(({ line, id, tests, note }) => {
+    const faults = [];
+    if (ids.has(id)) faults.push('the id is there twice');
+    ids.add(id);
+    if (tests.length === 0 && note === '') faults.push('neither a test nor an explanation');
+    for (const test of tests) {
+      if (/^[^ ]+\.e2e\.ts /.test(test)) {
+        if (!isWritten(test)) faults.push(`no such test: ${test}`);
+        continue;
+      }
+      const pattern = new RegExp(`^${test.split('*').map(escapePattern).join('.*')}$`, 'u');
+      const named = all.filter(([name]) => pattern.test(name));
+      if (named.length === 0) faults.push(`no such test: ${test}`);
+      for (const [name, status] of named) if (status !== 'passed') faults.push(`${status}: ${name}`);
+    }
+    return faults.map((fault) => `line ${line}, ${id}: ${fault}`);
   });
 }
 
-/** What the reports say against a test. `*` in its name stands for anything. */
-function judgeOutcome(
-  /** @type {Map<string, string>} */ outcomes,
-  /** @type {Row} */ { id, note },
-  /** @type {string} */ test,
-) {
-  const pattern = new RegExp(`^${test.split('*').map(escapePattern).join('.*')}$`, 'u');
-  const named = [...outcomes].filter(([name]) => pattern.test(name));
-  if (named.length === 0) return [`no such test: ${test}`];
-  return named.flatMap(([name, status]) => {
-    if (status === 'passed') return [];
-    const fault = `${status}: ${name}`;
-    if (status !== 'skipped' || !note.includes('skipped on ')) return [fault];
-    console.log(`${id}: ${fault}`);
-    return [];
-  });
-}
-
-/** Whether a test's titles are in its file or in one beside it that this imports; `*` also stands for what they compute. */
+/** Whether the file that a test names has its titles, where `*` also stands for what the file computes. */
 function isWritten(/** @type {string} */ test) {
   const [file = '', ...titles] = test.split(separator);
-  const own = read(file);
-  const imported = [...own.matchAll(/from '(\.\/[^']+)'/g)].map(([, path = '']) => read(join(dirname(file), path)));
-  const source = [own, ...imported].join('\n');
+  const source = existsSync(file) ? readFileSync(file, 'utf8') : '';
   return titles.length > 0 && titles.every((title) => title.split('*').every((piece) => source.includes(piece)));
-}
-
-function read(/** @type {string} */ path) {
-  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 function escapePattern(/** @type {string} */ text) {
   return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 }
 
-const [first, ...others] = process.argv.slice(2);
-const ofReferees = first === '--referees';
-const [documentPath, ...reportPaths] = ofReferees ? others : [first, ...others];
-if (!documentPath || reportPaths.length === 0) {
-  console.error('usage: node check.mjs [--referees] DOCUMENT REPORT...');
+const [documentPath, reportPath] = process.argv.slice(2);
+if (!documentPath || !reportPath) {
+  console.error('usage: node check.mjs DOCUMENT REPORT');
   process.exit(2);
 }
-for (const path of reportPaths.filter((path) => !existsSync(path))) {
-  console.error(`no report ${path}: npm run ${ofReferees ? 'test:e2e' : 'check:tests'} writes it`);
+if (!existsSync(reportPath)) {
+  console.error(`no report ${reportPath}: npm run check:tests writes it`);
   process.exit(2);
 }
-const all = readRows(readFileSync(documentPath, 'utf8'));
-const outcomes = readOutcomes(reportPaths.map((path) => JSON.parse(readFileSync(path, 'utf8'))));
-const rows = ofReferees ? all.filter(({ tests }) => tests.some(isEndToEnd)) : all;
-const faults = findFaults(rows, (row, test) => {
-  if (isEndToEnd(test) === ofReferees) return judgeOutcome(outcomes, row, test);
-  return ofReferees || isWritten(test) ? [] : [`no such test: ${test}`];
-});
+const rows = readRows(readFileSync(documentPath, 'utf8'));
+const faults = findFaults(rows, readOutcomes(JSON.parse(readFileSync(reportPath, 'utf8'))));
 if (rows.length === 0) faults.push('no table of requirements');
 for (const fault of faults) console.error(`${documentPath}: ${fault}`);
 const tested = rows.filter(({ tests }) => tests.length > 0).length;
-const count = `${rows.length} requirement${rows.length === 1 ? '' : 's'}`;
-const detail = ofReferees ? 'with end-to-end tests' : `${tested} tested, ${rows.length - tested} explained`;
-console.log(`${documentPath}: ${count}${ofReferees ? ' ' : ', '}${detail}`);
+console.log(`${documentPath}: ${rows.length} requirements, ${tested} tested, ${rows.length - tested} explained`);
 process.exit(faults.length > 0 ? 1 : 0);
