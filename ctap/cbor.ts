@@ -24,6 +24,9 @@ const options = {
 };
 const codec = new Encoder(options);
 
+/** Half of a pair: it has no UTF-8. RFC 3629 §3. */
+const loneSurrogate = /\p{Surrogate}/u;
+
 /**
  * Decodes exactly one item of canonical CBOR. Byte strings are copies of the input, not views.
  * @throws CtapError INVALID_CBOR if the bytes are not well-formed, not canonical, or nested more than four deep.
@@ -34,7 +37,11 @@ export function decodeCbor(bytes: Uint8Array): CborValue {
   return codec.decode(input);
 }
 
-/** Encodes canonically: minimal heads, definite lengths, map keys sorted. The result is a fresh array. */
+/**
+ * Encodes canonically: minimal heads, definite lengths, map keys sorted. The result is a fresh array, which `decodeCbor`
+ * reads back.
+ * @throws RangeError for an integer that is not safe, and for a text that is not well-formed Unicode
+ */
 export function encodeCbor(value: CborValue): Uint8Array {
   return new Uint8Array(codec.encode(prepare(value)));
 }
@@ -137,13 +144,20 @@ function plain(bytes: Uint8Array): Uint8Array {
 /** Brings a value into the shape that makes cbor-x write canonical CBOR. */
 function prepare(value: CborValue): unknown {
   if (typeof value === 'number') return prepareInteger(value);
+  if (typeof value === 'string') return prepareText(value);
   if (Array.isArray(value)) return value.map(prepare);
   if (!(value instanceof Map)) return value;
   const members: [CborKey, CborValue][] = [...value].filter((member) => member[1] !== undefined);
   members.sort(([a], [b]) => compareKeys(a, b));
   return new Map(
-    members.map(([key, member]) => [typeof key === 'number' ? prepareInteger(key) : key, prepare(member)]),
+    members.map(([key, member]) => [typeof key === 'number' ? prepareInteger(key) : prepareText(key), prepare(member)]),
   );
+}
+
+/** cbor-x writes half a pair as it stands, and no strict decoder takes it. */
+function prepareText(value: string): string {
+  if (loneSurrogate.test(value)) throw new RangeError('cbor needs well-formed Unicode, got half a surrogate pair');
+  return value;
 }
 
 /** cbor-x writes larger numbers as floats, but a bigint always as an integer of eight bytes. */

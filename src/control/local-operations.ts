@@ -71,7 +71,7 @@ export class LocalOperations implements KeyOperations {
   }
 
   async rename(id: string, names: UserNames): Promise<CredentialView> {
-    for (const name of Object.values(names)) refuseLong(name);
+    for (const [field, name] of Object.entries(names)) refuseUnfit(field, name);
     const credential = this.#find(id);
     const { name, displayName } = credential.user;
     const renamed: Credential = {
@@ -212,8 +212,11 @@ function details(credential: Credential): CredentialDetails {
   };
 }
 
-/** As long as what a website may choose; longer ones would not fit the answer to a sign-in. */
-function refuseLong(name: string): void {
+/** What a website may choose: longer names would not fit the answer to a sign-in, and half a character fits no answer. */
+function refuseUnfit(field: string, name: string): void {
+  if (/\p{Surrogate}/u.test(name)) {
+    throw new UserError(`${field}: expected a text of Unicode, got half a character`, undefined, exitCode.usage);
+  }
   const bytes = Buffer.byteLength(name);
   if (bytes <= defaultPolicy.maxNameBytes) return;
   throw new UserError(
