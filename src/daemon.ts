@@ -6,7 +6,7 @@ import type { Answer, Clock, Prompt, UserGate, Vault } from '../ctap/env.ts';
 import { defaultPolicy } from '../ctap/policy.ts';
 import { CtapHidDevice, ProcessingLock } from '../hid/device.ts';
 import type { HidTransport } from '../hid/transport.ts';
-import type { OpenVault } from '../store/vault.ts';
+import { type OpenVault, VaultError } from '../store/vault.ts';
 import type { ConsentMode } from './config.ts';
 import { ScriptedGate } from './consent/automatic.ts';
 import { describePrompt, type PatientGate, patient } from './consent/deadline.ts';
@@ -94,7 +94,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       startedAt,
       vault: vault.directory,
       locked: vault.isLocked ?? false,
-      credentials: vault.isLocked ? null : vault.credentialCount(),
+      credentials: vault.isLocked ? null : countOf(vault),
       transports: options.transports.map((transport) => transport.name),
       consent: options.consent,
     }),
@@ -158,6 +158,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     throw error;
   }
   return daemon;
+}
+
+/** Null where it cannot be read: whatever befell the vault, its daemon can be told to lock and unlock it. */
+function countOf(vault: OpenVault): number | null {
+  try {
+    return vault.credentialCount();
+  } catch (error) {
+    if (error instanceof VaultError) return null;
+    throw error;
+  }
 }
 
 /** Runs what it is given one after the other: a device that is being unplugged cannot be plugged in. */

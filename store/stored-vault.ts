@@ -203,6 +203,9 @@ export class StoredVault implements OpenVault {
     if (!this.#openRecords) return;
     try {
       this.#signCounter.release();
+    } catch (error) {
+      // Nothing is lost but the counts that were not used, as after a crash.
+      if (!(error instanceof VaultError)) throw error;
     } finally {
       // Each holds a key, and a cursor; LMDB crashes on a cursor whose database was closed.
       for (const list of this.#lists) list.return(undefined);

@@ -35,7 +35,7 @@ export interface DaemonStatus {
   readonly startedAt: string;
   readonly vault: string;
   readonly locked: boolean;
-  /** Null while the vault is locked. */
+  /** Null while the vault is locked, or cannot be read. */
   readonly credentials: number | null;
   /** Names of the transports that hosts can see the key on. */
   readonly transports: readonly string[];

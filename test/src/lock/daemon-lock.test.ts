@@ -410,3 +410,39 @@ describe('while it is locked', () => {
     verifySignIn(await ask(host, signIn).answer, registered);
   });
 });
+
+describe('a daemon whose way in another process has removed', () => {
+  async function rekeyElsewhere() {
+    const other = 'another passphrase';
+    const elsewhere = await openVault(directory, { passphrase });
+    await elsewhere.addSlot({ passphrase: other }, { scryptLogN: 4 });
+    const first = elsewhere.openedWith;
+    await elsewhere.close();
+    const heir = await openVault(directory, { passphrase: other });
+    heir.removeSlot(first);
+    await heir.rekey();
+    await heir.close();
+    return { passphrase: other };
+  }
+
+  test('says of itself what it still knows, and can be locked and unlocked anew', async () => {
+    const { connect, control } = await run({ startsOpen: true });
+    const host = await connect();
+    const registered = verifyRegistration(await ask(host, registration).answer);
+    const unlock = await rekeyElsewhere();
+    expect(await control.status()).toMatchObject({ locked: false, credentials: null });
+    await expect(control.list()).rejects.toMatchObject({ hint: 'lock the vault and unlock it again', exitCode: 3 });
+    await control.lock();
+    expect(await control.status()).toMatchObject({ locked: true, credentials: null });
+    expect(await control.unlock(unlock)).toBe(true);
+    expect(await control.status()).toMatchObject({ locked: false, credentials: 1 });
+    verifySignIn(await ask(host, signIn).answer, registered);
+  });
+
+  test('ends in order', async () => {
+    const { daemon, log } = await run({ startsOpen: true });
+    await rekeyElsewhere();
+    await daemon.stop();
+    expect(log.filter((line) => line.startsWith('error'))).toEqual([]);
+  });
+});
