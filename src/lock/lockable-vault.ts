@@ -42,9 +42,14 @@ export class LockableVault implements OpenVault {
   unlock(opened: OpenVault): void {
     this.#vault = opened;
     this.#lastUsedAt = performance.now();
-    keepPublicState(opened);
-    // Now, so that the first sign-in does not wait for the disk.
-    opened.reserveSignCounts();
+    try {
+      keepPublicState(opened);
+      // Now, so that the first sign-in does not wait for the disk.
+      opened.reserveSignCounts();
+    } catch (error) {
+      // Neither is needed yet. On a full disk, or of damaged records, whoever needs them is told.
+      if (!(error instanceof VaultError)) throw error;
+    }
   }
 
   /** Closes the vault, whose keys are wiped; from now on it throws. */

@@ -8,7 +8,7 @@ import { withDeadline } from '../../../src/consent/deadline.ts';
 import { KeyLock, type LockSettings, unlockTimeoutMs } from '../../../src/lock/key-lock.ts';
 import { LockableVault } from '../../../src/lock/lockable-vault.ts';
 import { createLog } from '../../../src/log.ts';
-import { createVault, openVault } from '../../../store/vault.ts';
+import { createVault, openVault, VaultError } from '../../../store/vault.ts';
 import { FakeGate } from '../../support/fake-environment.ts';
 
 const passphrase = 'test';
@@ -167,6 +167,28 @@ describe('a request', () => {
     expect(gate.prompts).toEqual([]);
     await locking;
     expect(await guarded.ask({ kind: 'select' }, never)).toMatchObject({ kind: 'approved' });
+  });
+
+  test.each([
+    ['there is no room to reserve signature counts', 'reserveSignCounts'],
+    ['its settings are damaged', 'device'],
+  ])('goes on once the vault is unlocked, also where %s', async (_, member) => {
+    const refuse = () => {
+      throw new VaultError('full', 'the disk is full');
+    };
+    const { guarded } = start({
+      async open(unlock) {
+        const opened = await openVault(directory, unlock);
+        return Object.defineProperty(opened, member, member === 'device' ? { get: refuse } : { value: refuse });
+      },
+      idleMs: 5 * minute,
+    });
+    await lock.lock();
+    const answer = guarded.ask({ kind: 'unlock' }, never);
+    await lock.unlock({ passphrase });
+    expect(await answer).toMatchObject({ kind: 'approved' });
+    await vi.advanceTimersByTimeAsync(5 * minute);
+    expect(vault.isLocked).toBe(true);
   });
 
   test('goes on waiting where its terminal is gone', async () => {
