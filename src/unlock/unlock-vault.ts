@@ -18,6 +18,9 @@ import { readKeyFile } from './key-file.ts';
 import { desktopKeyring, type Keyring } from './keyring.ts';
 import { openOnMachine, type RunProgram } from './systemd-creds.ts';
 
+/** Time for a person to find the question of a keyring that is locked, and to type its password. */
+const keyringTimeoutMs = 60_000;
+
 /** Where ways in are looked for. */
 export type UnlockConfig = Pick<Config, 'passphraseFile' | 'keyFile'> & Partial<Pick<Config, 'keyName'>>;
 
@@ -125,9 +128,28 @@ async function ownWay(
   if (given) return asWay(kind, id, given);
   const secret =
     kind === 'keyring'
-      ? await keyring.get(id)
+      ? await inTime(keyring.get(id))
       : kind === 'systemd-creds' && sealedSecret && (await openOnMachine(id, sealedSecret, run));
   return secret ? { secret, of: id } : undefined;
+}
+
+/** The keyring may have asked on a screen that nobody looks at. @throws VaultError `no-access` */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unanswered()), keyringTimeoutMs);
+  });
+  try {
+    return await Promise.race([answer, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unanswered(): VaultError {
+  return new VaultError('no-access', `the desktop's keyring has not answered for ${keyringTimeoutMs / 1000} seconds`, {
+    hint: 'see whether the desktop asks for the password of the keyring',
+  });
 }
 
 /** A service's credential is what its slot takes: words, the content of a key file, or a secret. */

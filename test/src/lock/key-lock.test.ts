@@ -8,7 +8,7 @@ import { withDeadline } from '../../../src/consent/deadline.ts';
 import { KeyLock, type LockSettings, unlockTimeoutMs } from '../../../src/lock/key-lock.ts';
 import { LockableVault } from '../../../src/lock/lockable-vault.ts';
 import { createLog } from '../../../src/log.ts';
-import { createVault, openVault, VaultError } from '../../../store/vault.ts';
+import { createVault, type OpenVault, openVault, VaultError } from '../../../store/vault.ts';
 import { FakeGate } from '../../support/fake-environment.ts';
 
 const passphrase = 'test';
@@ -198,5 +198,54 @@ describe('a request', () => {
     await vi.waitFor(() => expect(log).toContain('error: the vault cannot be opened: the terminal is gone'));
     await lock.unlock({ passphrase });
     expect(await answer).toMatchObject({ kind: 'approved' });
+  });
+});
+
+describe('a way in that does not answer', () => {
+  /** A keyring whose question nobody has answered yet. */
+  function openKeyring() {
+    let answer: (opened: OpenVault) => void = () => undefined;
+    const opened = new Promise<OpenVault>((resolve) => {
+      answer = resolve;
+    });
+    const openByItself = vi.fn(() => opened);
+    return { openByItself, answer };
+  }
+
+  test('is overtaken by what a person gives, for the request that waits, too', async () => {
+    const { openByItself } = openKeyring();
+    await vault.lock();
+    const { guarded } = start({ openByItself });
+    const answer = guarded.ask({ kind: 'unlock' }, never);
+    await lock.unlock({ passphrase });
+    expect(openByItself).toHaveBeenCalledOnce();
+    expect(await answer).toMatchObject({ kind: 'approved' });
+  });
+
+  test('keeps nobody from locking, and opens nothing that was locked meanwhile', async () => {
+    const { openByItself, answer } = openKeyring();
+    await vault.lock();
+    const { guarded } = start({ openByItself });
+    const request = guarded.ask({ kind: 'unlock' }, never);
+    await lock.lock();
+    const late = await openVault(directory, { passphrase });
+    answer(late);
+    await vi.waitFor(() => expect(() => late.device).toThrow('closed'));
+    expect(vault.isLocked).toBe(true);
+    await lock.unlock({ passphrase });
+    expect(await request).toMatchObject({ kind: 'approved' });
+  });
+
+  test('and answers late opens no second vault', async () => {
+    const { openByItself, answer } = openKeyring();
+    await vault.lock();
+    start({ openByItself });
+    const unlocking = lock.unlockByItself();
+    await lock.unlock({ passphrase });
+    const late = await openVault(directory, { passphrase });
+    answer(late);
+    expect(await unlocking).toBe(true);
+    expect(() => late.device).toThrow('closed');
+    expect(vault.credentialCount()).toBe(0);
   });
 });

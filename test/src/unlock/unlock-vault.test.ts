@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../../src/errors.ts';
 import type { Keyring } from '../../../src/unlock/keyring.ts';
 import { addKeyFileSlot, addKeyringSlot, addMachineSlot } from '../../../src/unlock/new-slot.ts';
@@ -131,6 +131,19 @@ describe('a vault', () => {
     expect(await opensWith({}, given(machineSlot, secret))).toBe(machineSlot);
     expect(await opensWith({}, given(fileSlot, readFileSync(join(root, 'key'))))).toBe(fileSlot);
     expect(await opensWith({}, given(vault.openedWith, 'correct horse\n'))).toBe(vault.openedWith);
+  });
+
+  it('does not wait for ever for a keyring whose question is left open', async () => {
+    const { id: deaf } = await addKeyringSlot(vault, undefined, keyring);
+    const { id } = await addMachineSlot(vault, 'host', undefined, machine);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const asked = vi.fn(() => new Promise<undefined>(() => undefined));
+    const opening = opensWith({}, { keyring: { ...keyring, get: asked } });
+    await vi.waitFor(() => expect(asked).toHaveBeenCalledWith(deaf));
+    await vi.advanceTimersByTimeAsync(60_000);
+    vi.useRealTimers();
+    expect(await opening).toBe(id);
+    expect(notices).toEqual([expect.stringContaining("the desktop's keyring has not answered for 60 seconds")]);
   });
 
   it('opens with the next way if one does not answer, and says why', async () => {
