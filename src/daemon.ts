@@ -19,6 +19,7 @@ import { KeyLock, type LockSettings } from './lock/key-lock.ts';
 import type { LockableVault } from './lock/lockable-vault.ts';
 import type { Log } from './log.ts';
 import { createOpensslCrypto } from './openssl.ts';
+import { unlockBy } from './unlock/way-in.ts';
 import { version, versionParts } from './version.ts';
 
 export type DaemonOptions = VaultOptions & KeyOptions;
@@ -140,9 +141,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           status: daemon.status,
           replug: daemon.replug,
           lock: () => lockOf(keyLock).lock(),
-          async unlock(how) {
-            if (!how) return lockOf(keyLock).unlockByItself();
-            await lockOf(keyLock).unlock(how);
+          async unlock(way) {
+            if (!way) return lockOf(keyLock).unlockByItself();
+            await lockOf(keyLock).unlock(unlockBy(way));
             return true;
           },
           setConsent: (mode) => scripted(options.gate).set(mode),

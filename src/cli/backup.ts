@@ -8,7 +8,7 @@ import { loadConfig, type Settings } from '../config.ts';
 import type { CredentialView, DamagedRecord, ImportReport, KeyOperations } from '../control/operations.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
-import { confirm, vaultOptions, withKey, withPassphrase } from './key-session.ts';
+import { confirm, vaultOptions, withKey, withWayIn } from './key-session.ts';
 import { formatDate, printJson, printTable } from './output.ts';
 import {
   type OpenFlags,
@@ -62,8 +62,8 @@ export function addVaultCheck(noun: Command): void {
 
 async function backup(file: string, flags: BackupFlags): Promise<void> {
   refuseExisting(file, flags.force);
-  const { content, lock } = await withPassphrase(flags, async (key, passphrase) => ({
-    content: await key.exportCredentials(passphrase),
+  const { content, lock } = await withWayIn(flags, async (key, way) => ({
+    content: await key.exportCredentials(way),
     lock: await readLock(flags),
   }));
   const { deviceBound, damaged, ...portable } = content;

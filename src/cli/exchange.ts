@@ -12,7 +12,7 @@ import { JsonReader } from '../exchange/json-reader.ts';
 import { type CredentialJson, portableVaultJson, readPortableVault } from '../exchange/portable.ts';
 import { oneLine } from '../log.ts';
 import { refuseOption } from './credentials.ts';
-import { vaultOptions, withKey, withPassphrase } from './key-session.ts';
+import { vaultOptions, withKey, withWayIn } from './key-session.ts';
 import { printJson, printTable } from './output.ts';
 import {
   type OpenFlags,
@@ -70,8 +70,8 @@ async function exportPasskeys(file: string, ids: readonly string[], flags: Expor
   const format = formatNamed(flags.format);
   refuseExisting(file, flags.force);
   refuseBoth(flags);
-  const content = await withPassphrase(flags, async (key, passphrase) => {
-    const { credentials, left } = choose(await key.exportCredentials(passphrase), ids, flags.rp);
+  const content = await withWayIn(flags, async (key, way) => {
+    const { credentials, left } = choose(await key.exportCredentials(way), ids, flags.rp);
     const document = format.write(readPortableVault(new JsonReader({ syncedIdKeys: [], credentials })).credentials);
     const plaintext = Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`);
     return { credentials, left, bytes: flags.plain ? plaintext : await sealAge(plaintext, await readLock(flags)) };

@@ -10,6 +10,7 @@ import { JsonReader } from '../exchange/json-reader.ts';
 import { planMerge, portableVault } from '../exchange/merge.ts';
 import { type PortableVaultJson, portableVaultJson, readPortableVault } from '../exchange/portable.ts';
 import { base64url, privateJwk, publicJwk } from '../jwk.ts';
+import { nameOf, unlockBy, type WayIn } from '../unlock/way-in.ts';
 import { checkVault } from './check.ts';
 import type {
   CredentialDetails,
@@ -87,9 +88,9 @@ export class LocalOperations implements KeyOperations {
     return view(renamed);
   }
 
-  async dump(passphrase?: string): Promise<Dump> {
-    const withSecrets = passphrase !== undefined;
-    if (withSecrets) await this.#requirePassphrase(passphrase);
+  async dump(way?: WayIn): Promise<Dump> {
+    const withSecrets = way !== undefined;
+    if (withSecrets) await this.#requireWayIn(way);
     const { sound, damaged } = await this.#readAll();
     return {
       format: 'passfob-dump',
@@ -108,8 +109,8 @@ export class LocalOperations implements KeyOperations {
     };
   }
 
-  async exportCredentials(passphrase: string): Promise<CredentialExport> {
-    await this.#requirePassphrase(passphrase);
+  async exportCredentials(way: WayIn): Promise<CredentialExport> {
+    await this.#requireWayIn(way);
     const { sound, damaged } = await this.#readAll();
     return {
       ...portableVaultJson(portableVault(this.#vault.device, sound)),
@@ -152,9 +153,9 @@ export class LocalOperations implements KeyOperations {
     await this.#vault.close();
   }
 
-  async #requirePassphrase(passphrase: string): Promise<void> {
-    if (await this.#vault.checkPassphrase(passphrase)) return;
-    throw new UserError('wrong passphrase', 'nothing was written', exitCode.vault);
+  async #requireWayIn(way: WayIn): Promise<void> {
+    if (await this.#vault.opensWith(unlockBy(way))) return;
+    throw new UserError(`wrong ${nameOf(way)}`, 'nothing was written', exitCode.vault);
   }
 
   /** Everything, with a turn for everybody else after every few. */

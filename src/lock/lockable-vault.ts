@@ -10,6 +10,7 @@ import {
   type RekeyReport,
   type SlotInfo,
   type SlotOptions,
+  type Unlock,
   VaultError,
 } from '../../store/vault.ts';
 import { keepPublicState, readPublicState } from './public-state.ts';
@@ -100,8 +101,8 @@ export class LockableVault implements OpenVault {
     this.#opened.reserveSignCounts();
   }
 
-  checkPassphrase(passphrase: string): Promise<boolean> {
-    return this.#opened.checkPassphrase(passphrase);
+  opensWith(unlock: Unlock): Promise<boolean> {
+    return this.#opened.opensWith(unlock);
   }
 
   slots(): readonly SlotInfo[] {

@@ -24,6 +24,9 @@ const keyringTimeoutMs = 60_000;
 /** Where ways in are looked for. */
 export type UnlockConfig = Pick<Config, 'passphraseFile' | 'keyFile'> & Partial<Pick<Config, 'keyName'>>;
 
+/** What a person knows. */
+export type Words = { readonly passphrase: string } | { readonly recoveryPhrase: string };
+
 /** What stands around the vault; fakes in tests. */
 export interface UnlockSurroundings {
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -80,7 +83,7 @@ export async function opensByItself(
 }
 
 /** What is typed, or stands in a passphrase file: a passphrase, or the recovery phrase of a vault that has one. */
-export function unlockOf(words: string, slots: readonly SlotInfo[]): Unlock {
+export function unlockOf(words: string, slots: readonly SlotInfo[]): Words {
   const isPhrase = has(slots, 'recovery-phrase') && (looksLikeRecoveryPhrase(words) || !has(slots, 'passphrase'));
   return isPhrase ? { recoveryPhrase: words } : { passphrase: words };
 }

@@ -332,7 +332,7 @@ describe('a lock', () => {
     const { answer } = ask(await connect(), registration);
     await vi.waitFor(() => expect(log).toContain(told));
     expect(daemon.status().locked).toBe(true);
-    expect(await control.unlock({})).toBe(true);
+    expect(await control.unlock()).toBe(true);
     verifyRegistration(await answer);
   });
 
