@@ -80,8 +80,8 @@ async function backup(file: string, flags: BackupFlags): Promise<void> {
 
 const advice = 'register a second key with these websites';
 
-/** The file is written by now, without them. @throws UserError */
-function refuseDamaged(damaged: readonly string[]): void {
+/** For the end: what could be written is written by now. @throws UserError */
+export function refuseDamaged(damaged: readonly string[]): void {
   if (damaged.length === 0) return;
   throw new UserError(
     `${damaged.length} damaged ${plural(damaged.length)} could not be read and stayed out`,
