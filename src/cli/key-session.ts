@@ -1,7 +1,7 @@
 // A command's way to the key it names: through the daemon that serves the vault, or by opening the vault itself.
 
 import type { Command } from 'commander';
-import { type OpenVault, openVault, vaultExists } from '../../store/vault.ts';
+import { type OpenVault, vaultExists } from '../../store/vault.ts';
 import { type Config, loadConfig, type Settings } from '../config.ts';
 import { declineAlways } from '../consent/automatic.ts';
 import { controlSocketPath } from '../control/address.ts';
@@ -13,7 +13,7 @@ import { exitCode, UserError } from '../errors.ts';
 import { keySetupOf } from '../key-setup.ts';
 import { LockableVault } from '../lock/lockable-vault.ts';
 import { createLog } from '../log.ts';
-import { unlockVault } from '../unlock/unlock-vault.ts';
+import { openWith, unlockVault } from '../unlock/unlock-vault.ts';
 import { askWayIn, unlockBy, type WayIn } from '../unlock/way-in.ts';
 import { askLine } from './ask.ts';
 
@@ -54,7 +54,7 @@ export async function withWayIn<T>(flags: Settings, use: (key: KeyOperations, wa
   const daemon = await openDaemon(config);
   if (!daemon) requireVault(vaultDirectory);
   const way = await askWayIn(vaultDirectory, config);
-  const key = daemon ?? (await openLocally(config, () => openVault(vaultDirectory, unlockBy(way))));
+  const key = daemon ?? (await openLocally(config, () => openWith(vaultDirectory, unlockBy(way))));
   try {
     return await use(key, way);
   } finally {

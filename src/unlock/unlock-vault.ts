@@ -51,7 +51,7 @@ export async function unlockVault(
   const slots = await readSlots(directory);
   const whose = config.keyName === undefined ? '' : ` of the key "${config.keyName}"`;
   const words = await readPassphrase(undefined, `${questionFor(slots)}${whose}: `);
-  return open(directory, unlockOf(words, slots));
+  return openWith(directory, unlockOf(words, slots));
 }
 
 /**
@@ -67,11 +67,11 @@ export async function opensByItself(
 ): Promise<OpenVault | undefined> {
   const slots = await readSlots(directory);
   const named = await namedWay(config, slots, surroundings);
-  if (named) return open(directory, named);
+  if (named) return openWith(directory, named);
   for (const slot of slots) {
     try {
       const unlock = await ownWay(slot, surroundings);
-      if (unlock) return await open(directory, unlock);
+      if (unlock) return await openWith(directory, unlock);
     } catch (error) {
       if (!(error instanceof VaultError) || !['no-access', 'wrong-key', 'wrong-passphrase'].includes(error.code)) {
         throw error;
@@ -103,8 +103,8 @@ export function questionFor(slots: readonly SlotInfo[]): string {
   );
 }
 
-/** Opens the vault, and brings a passphrase's slot to today's cost. */
-function open(directory: string, unlock: Unlock): Promise<OpenVault> {
+/** Opens the vault, and brings a passphrase's slot to today's cost. @throws VaultError */
+export function openWith(directory: string, unlock: Unlock): Promise<OpenVault> {
   return openVault(directory, unlock, { scryptLogN: defaultScryptLogN });
 }
 
