@@ -21,6 +21,9 @@ import { openOnMachine, type RunProgram } from './systemd-creds.ts';
 /** Time for a person to find the question of a keyring that is locked, and to type its password. */
 const keyringTimeoutMs = 60_000;
 
+/** What is wrong with one way in only: another may open the vault. */
+const wrongWays: readonly string[] = ['no-access', 'wrong-key', 'wrong-passphrase', 'wrong-phrase'];
+
 /** Where ways in are looked for. */
 export type UnlockConfig = Pick<Config, 'passphraseFile' | 'keyFile'> & Partial<Pick<Config, 'keyName'>>;
 
@@ -73,9 +76,7 @@ export async function opensByItself(
       const unlock = await ownWay(slot, surroundings);
       if (unlock) return await openWith(directory, unlock);
     } catch (error) {
-      if (!(error instanceof VaultError) || !['no-access', 'wrong-key', 'wrong-passphrase'].includes(error.code)) {
-        throw error;
-      }
+      if (!(error instanceof VaultError && wrongWays.includes(error.code))) throw error;
       surroundings.notice?.(`slot ${slot.id} (${slot.kind}) does not open the vault: ${error.message}`);
     }
   }

@@ -154,6 +154,16 @@ describe('a vault', () => {
     expect(await opensWith()).toBe(id);
     expect(notices).toHaveLength(2);
   });
+
+  it('opens with the next way if a service is given words that open nothing, or are none', async () => {
+    const { id: phrase } = await vault.addSlot({ recoveryPhrase: await newRecoveryPhrase() });
+    const { id } = await addMachineSlot(vault, 'host', undefined, machine);
+    for (const words of [await newRecoveryPhrase(), 'no words of the list']) {
+      file(`passfob-${phrase}`, words);
+      expect(await opensWith({}, { env: { CREDENTIALS_DIRECTORY: root } })).toBe(id);
+    }
+    expect(notices).toHaveLength(2);
+  });
 });
 
 describe('a slot that the vault does not take', () => {
