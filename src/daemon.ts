@@ -6,7 +6,7 @@ import type { Answer, Clock, Prompt, UserGate, Vault } from '../ctap/env.ts';
 import { defaultPolicy } from '../ctap/policy.ts';
 import { CtapHidDevice, ProcessingLock } from '../hid/device.ts';
 import type { HidTransport } from '../hid/transport.ts';
-import type { OpenVault } from '../store/vault.ts';
+import { type OpenVault, VaultError } from '../store/vault.ts';
 import type { ConsentMode } from './config.ts';
 import { ScriptedGate } from './consent/automatic.ts';
 import { describePrompt, type PatientGate, patient } from './consent/deadline.ts';
@@ -19,6 +19,7 @@ import { KeyLock, type LockSettings } from './lock/key-lock.ts';
 import type { LockableVault } from './lock/lockable-vault.ts';
 import type { Log } from './log.ts';
 import { createOpensslCrypto } from './openssl.ts';
+import { unlockBy } from './unlock/way-in.ts';
 import { version, versionParts } from './version.ts';
 
 export type DaemonOptions = VaultOptions & KeyOptions;
@@ -94,7 +95,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       startedAt,
       vault: vault.directory,
       locked: vault.isLocked ?? false,
-      credentials: vault.isLocked ? null : vault.credentialCount(),
+      credentials: vault.isLocked ? null : countOf(vault),
       transports: options.transports.map((transport) => transport.name),
       consent: options.consent,
     }),
@@ -140,9 +141,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
           status: daemon.status,
           replug: daemon.replug,
           lock: () => lockOf(keyLock).lock(),
-          async unlock(how) {
-            if (!how) return lockOf(keyLock).unlockByItself();
-            await lockOf(keyLock).unlock(how);
+          async unlock(way) {
+            if (!way) return lockOf(keyLock).unlockByItself();
+            await lockOf(keyLock).unlock(unlockBy(way));
             return true;
           },
           setConsent: (mode) => scripted(options.gate).set(mode),
@@ -158,6 +159,16 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     throw error;
   }
   return daemon;
+}
+
+/** Null where it cannot be read: whatever befell the vault, its daemon can be told to lock and unlock it. */
+function countOf(vault: OpenVault): number | null {
+  try {
+    return vault.credentialCount();
+  } catch (error) {
+    if (error instanceof VaultError) return null;
+    throw error;
+  }
 }
 
 /** Runs what it is given one after the other: a device that is being unplugged cannot be plugged in. */

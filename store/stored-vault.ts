@@ -9,7 +9,7 @@ import { changeHeader, headerBytes, readHeader, slotsIn } from './header-store.t
 import { RecordStore } from './record-store.ts';
 import { type RekeyOptions, type RekeyReport, rekeyVault } from './rekey.ts';
 import { SignCounter } from './sign-counter.ts';
-import { draftSlot, type NewSlot, type SlotOptions } from './slot-keys.ts';
+import { draftSlot, type NewSlot, refusal, type SlotOptions, type Unlock } from './slot-keys.ts';
 import { type SlotInfo, slotId, slotInfo, slotKinds, wrapRootKey } from './slots.ts';
 import { openSlots, rootKeyBy, type Way } from './unlock.ts';
 import type { OpenVault } from './vault.ts';
@@ -25,7 +25,7 @@ export class StoredVault implements OpenVault {
   #knownHeader: Buffer = Buffer.alloc(0);
   /** Lists that are being read. */
   readonly #lists = new Set<Generator<Credential | VaultError>>();
-  #passphraseChecks: Promise<unknown> = Promise.resolve();
+  #checks: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string, database: Database, generations: Generations, way: Way) {
     this.directory = directory;
@@ -123,21 +123,21 @@ export class StoredVault implements OpenVault {
     });
   }
 
-  /** One at a time: each takes 128 MiB, and those that wait end with the vault, not with all of their work. */
-  checkPassphrase(passphrase: string): Promise<boolean> {
-    const turn = this.#passphraseChecks.then(() => this.#opens(passphrase));
-    this.#passphraseChecks = turn.catch(() => undefined);
+  /** One at a time: a passphrase takes 128 MiB, and those that wait end with the vault, not with all of their work. */
+  opensWith(unlock: Unlock): Promise<boolean> {
+    const turn = this.#checks.then(() => this.#check(unlock));
+    this.#checks = turn.catch(() => undefined);
     return turn;
   }
 
-  async #opens(passphrase: string): Promise<boolean> {
+  async #check(unlock: Unlock): Promise<boolean> {
     this.#requireOpen();
     try {
-      const { way, rootKey } = await openSlots(readHeader(this.#database), { passphrase });
+      const { way, rootKey } = await openSlots(readHeader(this.#database), unlock);
       for (const key of [rootKey, way.slotKey]) key.fill(0);
       return true;
     } catch (error) {
-      if (error instanceof VaultError && error.code === 'wrong-passphrase') return false;
+      if (error instanceof VaultError && error.code === refusal(unlock).code) return false;
       throw error;
     }
   }
@@ -203,6 +203,9 @@ export class StoredVault implements OpenVault {
     if (!this.#openRecords) return;
     try {
       this.#signCounter.release();
+    } catch (error) {
+      // Nothing is lost but the counts that were not used, as after a crash.
+      if (!(error instanceof VaultError)) throw error;
     } finally {
       // Each holds a key, and a cursor; LMDB crashes on a cursor whose database was closed.
       for (const list of this.#lists) list.return(undefined);

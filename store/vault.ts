@@ -30,8 +30,8 @@ export interface OpenVault extends Vault {
   readonly signCount: number;
   /** Reserves signature counts now, so that the first sign-in needs no disk write. */
   reserveSignCounts(): void;
-  /** Whether the passphrase opens a slot of this vault. Takes as long as opening. */
-  checkPassphrase(passphrase: string): Promise<boolean>;
+  /** Whether this opens a slot of the vault. Takes as long as opening. */
+  opensWith(unlock: Unlock): Promise<boolean>;
   /** The ways to open this vault, as they are now. */
   slots(): readonly SlotInfo[];
   /** The id of the slot that it was opened with. */

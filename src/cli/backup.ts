@@ -8,7 +8,7 @@ import { loadConfig, type Settings } from '../config.ts';
 import type { CredentialView, DamagedRecord, ImportReport, KeyOperations } from '../control/operations.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
-import { confirm, vaultOptions, withKey, withPassphrase } from './key-session.ts';
+import { confirm, vaultOptions, withKey, withWayIn } from './key-session.ts';
 import { formatDate, printJson, printTable } from './output.ts';
 import {
   inFile,
@@ -63,8 +63,8 @@ export function addVaultCheck(noun: Command): void {
 
 async function backup(file: string, flags: BackupFlags): Promise<void> {
   refuseExisting(file, flags.force);
-  const { content, lock } = await withPassphrase(flags, async (key, passphrase) => ({
-    content: await key.exportCredentials(passphrase),
+  const { content, lock } = await withWayIn(flags, async (key, way) => ({
+    content: await key.exportCredentials(way),
     lock: await readLock(flags),
   }));
   const { deviceBound, damaged, ...portable } = content;
@@ -81,8 +81,8 @@ async function backup(file: string, flags: BackupFlags): Promise<void> {
 
 const advice = 'register a second key with these websites';
 
-/** The file is written by now, without them. @throws UserError */
-function refuseDamaged(damaged: readonly string[]): void {
+/** For the end: what could be written is written by now. @throws UserError */
+export function refuseDamaged(damaged: readonly string[]): void {
   if (damaged.length === 0) return;
   throw new UserError(
     `${damaged.length} damaged ${plural(damaged.length)} could not be read and stayed out`,

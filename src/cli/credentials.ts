@@ -7,9 +7,8 @@ import type { Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
 import { addListCommand } from './credentials-list.ts';
-import { confirm, vaultOptions, withKey } from './key-session.ts';
+import { confirm, vaultOptions, withKey, withWayIn } from './key-session.ts';
 import { formatDate, formatJson, printFields, printJson } from './output.ts';
-import { readPassphrase } from './passphrase.ts';
 
 interface JsonFlag extends Settings {
   readonly json?: boolean;
@@ -33,7 +32,7 @@ export function addCredentialCommands(program: Command): void {
     .option('--json', 'print JSON')
     .action(rename);
   vaultOptions(program.command('dump').description('print every credential and the device state as JSON'))
-    .option('--secrets', 'with private keys; asks for the passphrase')
+    .option('--secrets', 'with private keys; asks for what opens the vault')
     .option('--json', 'print JSON, as it always does')
     .option('--output <file>', 'write to a new file that only you can read, instead of the screen')
     .action(dump);
@@ -94,12 +93,10 @@ async function rename(id: string, flags: JsonFlag & { name?: string; displayName
 }
 
 async function dump(flags: Settings & { secrets?: boolean; output?: string }): Promise<void> {
-  const text = await withKey(flags, async (key, config) => {
-    const passphrase = flags.secrets
-      ? await readPassphrase(config.passphraseFile, 'Passphrase, to write out the private keys: ')
-      : undefined;
-    return formatJson(await key.dump(passphrase));
-  });
+  const content = flags.secrets
+    ? await withWayIn(flags, (key, way) => key.dump(way))
+    : await withKey(flags, (key) => key.dump());
+  const text = formatJson(content);
   if (flags.output === undefined) return console.log(text);
   writeNewFile(flags.output, `${text}\n`);
 }

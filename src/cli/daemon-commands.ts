@@ -38,7 +38,12 @@ async function status(flags: Settings & { json?: boolean }): Promise<void> {
     ['process', `${found.pid}, since ${found.startedAt}`],
     ['version', found.version],
     ['vault', found.vault],
-    found.locked ? ['locked', 'yes; `passfob unlock` opens the vault'] : ['credentials', String(found.credentials)],
+    found.locked
+      ? ['locked', 'yes; `passfob unlock` opens the vault']
+      : [
+          'credentials',
+          String(found.credentials ?? 'cannot be read; `passfob lock` and `passfob unlock` open them anew'),
+        ],
     ['transports', found.transports.join(', ')],
     ['consent', found.consent],
   ]);

@@ -11,8 +11,9 @@ import { formatNamed, formats, readExchange } from '../exchange/formats.ts';
 import { JsonReader } from '../exchange/json-reader.ts';
 import { type CredentialJson, portableVaultJson, readPortableVault } from '../exchange/portable.ts';
 import { oneLine } from '../log.ts';
+import { refuseDamaged } from './backup.ts';
 import { refuseOption } from './credentials.ts';
-import { vaultOptions, withKey, withPassphrase } from './key-session.ts';
+import { vaultOptions, withKey, withWayIn } from './key-session.ts';
 import { printJson, printTable } from './output.ts';
 import {
   inFile,
@@ -71,18 +72,28 @@ async function exportPasskeys(file: string, ids: readonly string[], flags: Expor
   const format = formatNamed(flags.format);
   refuseExisting(file, flags.force);
   refuseBoth(flags);
-  const content = await withPassphrase(flags, async (key, passphrase) => {
-    const { credentials, left } = choose(await key.exportCredentials(passphrase), ids, flags.rp);
+  const content = await withWayIn(flags, async (key, way) => {
+    const { credentials, left, damaged } = choose(await key.exportCredentials(way), ids, flags.rp);
     const document = format.write(readPortableVault(new JsonReader({ syncedIdKeys: [], credentials })).credentials);
     const plaintext = Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`);
-    return { credentials, left, bytes: flags.plain ? plaintext : await sealAge(plaintext, await readLock(flags)) };
+    return {
+      credentials,
+      left,
+      damaged,
+      bytes: flags.plain ? plaintext : await sealAge(plaintext, await readLock(flags)),
+    };
   });
   writePrivateFile(file, content.bytes, flags.force);
   const { length } = content.credentials;
-  if (flags.json) return printJson({ file, format: flags.format, exported: length, deviceBound: content.left });
-  console.log(`wrote ${count(length, 'passkey')} to ${file}: ${format.title}${flags.plain ? '' : ', sealed with age'}`);
-  if (content.left > 0) console.log(`${count(content.left, 'device-bound credential')} stayed out`);
+  const { left, damaged } = content;
+  if (flags.json) printJson({ file, format: flags.format, exported: length, deviceBound: left, damaged });
+  else {
+    const sealed = flags.plain ? '' : ', sealed with age';
+    console.log(`wrote ${count(length, 'passkey')} to ${file}: ${format.title}${sealed}`);
+    if (left > 0) console.log(`${count(left, 'device-bound credential')} stayed out`);
+  }
   if (flags.plain) console.error(`warning: ${file} has private keys in clear text; delete it when it is imported`);
+  refuseDamaged(damaged);
 }
 
 function refuseBoth({ plain, recipient, agePassphraseFile }: ExportFlags): void {
@@ -92,16 +103,20 @@ function refuseBoth({ plain, recipient, agePassphraseFile }: ExportFlags): void 
 
 /** @throws UserError for a device-bound one that was named, or if nothing is left */
 function choose(
-  { credentials, deviceBound }: CredentialExport,
+  { credentials, deviceBound, damaged }: CredentialExport,
   ids: readonly string[],
   rp: string | undefined,
-): { credentials: readonly CredentialJson[]; left: number } {
+): { credentials: readonly CredentialJson[]; left: number; damaged: readonly string[] } {
   const isOfRp = ({ rpId }: { rpId: string }) => rp === undefined || rpId === rp;
   const synced = credentials.filter(isOfRp);
   const bound = deviceBound.filter(isOfRp);
-  const chosen = ids.length === 0 ? synced : [...new Set(ids.map((id) => chooseOne(id, synced, bound)))];
-  if (chosen.length > 0) return { credentials: chosen, left: ids.length === 0 ? bound.length : 0 };
+  if (ids.length > 0) {
+    const named = new Set(ids.map((id) => chooseOne(id, synced, bound)));
+    return { credentials: [...named], left: 0, damaged: [] };
+  }
+  if (synced.length > 0) return { credentials: synced, left: bound.length, damaged };
   if (bound[0]) throw staysHere(bound[0].rpId);
+  refuseDamaged(damaged);
   throw new UserError('there is no credential to export', '`passfob credentials list` shows them', exitCode.notFound);
 }
 

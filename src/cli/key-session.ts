@@ -1,7 +1,7 @@
 // A command's way to the key it names: through the daemon that serves the vault, or by opening the vault itself.
 
 import type { Command } from 'commander';
-import { type OpenVault, openVault, vaultExists } from '../../store/vault.ts';
+import { type OpenVault, vaultExists } from '../../store/vault.ts';
 import { type Config, loadConfig, type Settings } from '../config.ts';
 import { declineAlways } from '../consent/automatic.ts';
 import { controlSocketPath } from '../control/address.ts';
@@ -13,9 +13,9 @@ import { exitCode, UserError } from '../errors.ts';
 import { keySetupOf } from '../key-setup.ts';
 import { LockableVault } from '../lock/lockable-vault.ts';
 import { createLog } from '../log.ts';
-import { unlockVault } from '../unlock/unlock-vault.ts';
+import { openWith, unlockVault } from '../unlock/unlock-vault.ts';
+import { askWayIn, unlockBy, type WayIn } from '../unlock/way-in.ts';
 import { askLine } from './ask.ts';
-import { readPassphrase } from './passphrase.ts';
 
 /** The options that say which vault, for every command that works on one key. */
 export function vaultOptions(command: Command): Command {
@@ -39,10 +39,7 @@ function placeOptions(command: Command): Command {
 /** Runs `use` on the key, and closes what was opened for it. */
 export async function withKey<T>(flags: Settings, use: (key: KeyOperations, config: Config) => Promise<T>): Promise<T> {
   const config = loadConfig(flags);
-  const daemon = new ControlClient(controlSocketPath(config.vaultDirectory));
-  const status = await daemon.status();
-  // A daemon that is locked stays so: who types the passphrase for one command does not give the key to every program.
-  const key = status && !status.locked ? daemon : await openLocally(config);
+  const key = (await openDaemon(config)) ?? (await openLocally(config));
   try {
     return await use(key, config);
   } finally {
@@ -50,22 +47,29 @@ export async function withKey<T>(flags: Settings, use: (key: KeyOperations, conf
   }
 }
 
-/** The same for what gives out private keys: with the vault's passphrase, which is asked for once. */
-export async function withPassphrase<T>(
-  flags: Settings,
-  use: (key: KeyOperations, passphrase: string) => Promise<T>,
-): Promise<T> {
+/** The same for what gives out private keys: with a way into the vault, which is asked for once. */
+export async function withWayIn<T>(flags: Settings, use: (key: KeyOperations, way: WayIn) => Promise<T>): Promise<T> {
   const config = loadConfig(flags);
-  const daemon = new ControlClient(controlSocketPath(config.vaultDirectory));
-  const isRunning = (await daemon.status()) !== undefined;
-  if (!isRunning) requireVault(config.vaultDirectory);
-  const passphrase = await readPassphrase(config.passphraseFile, 'Passphrase of the vault: ');
-  const key = isRunning ? daemon : await openLocally(config, () => openVault(config.vaultDirectory, { passphrase }));
+  const { vaultDirectory } = config;
+  const daemon = await openDaemon(config);
+  if (!daemon) requireVault(vaultDirectory);
+  const way = await askWayIn(vaultDirectory, config);
+  const key = daemon ?? (await openLocally(config, () => openWith(vaultDirectory, unlockBy(way))));
   try {
-    return await use(key, passphrase);
+    return await use(key, way);
   } finally {
     await key.close();
   }
+}
+
+/**
+ * The daemon that serves the vault, if it has it open. One that is locked stays so: who types the passphrase for one
+ * command does not give the key to every program.
+ */
+async function openDaemon({ vaultDirectory }: Config): Promise<ControlClient | undefined> {
+  const daemon = new ControlClient(controlSocketPath(vaultDirectory));
+  const status = await daemon.status();
+  return status && !status.locked ? daemon : undefined;
 }
 
 async function openLocally(

@@ -1,13 +1,9 @@
 // passfob lock and unlock: closes the vault of a running daemon, and opens it again.
 
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readSlots } from '../../store/vault.ts';
 import { loadConfig, type Settings } from '../config.ts';
-import type { UnlockRequest } from '../control/protocol.ts';
-import { questionFor, unlockOf } from '../unlock/unlock-vault.ts';
+import { askWayIn } from '../unlock/way-in.ts';
 import { runningDaemon, vaultOptions } from './key-session.ts';
-import { readPassphrase } from './passphrase.ts';
 
 export function addLockCommands(program: Command): void {
   vaultOptions(
@@ -29,19 +25,10 @@ async function unlock(flags: Settings): Promise<void> {
   const daemon = await runningDaemon(flags);
   const status = await daemon.status();
   if (status?.locked) {
-    const { vaultDirectory, keyFile, passphraseFile } = loadConfig(flags);
-    if (keyFile !== undefined) await daemon.unlock({ keyFile: resolve(keyFile) });
+    const config = loadConfig(flags);
+    const isNamed = config.keyFile !== undefined || config.passphraseFile !== undefined;
     // What needs nobody, the daemon finds by itself.
-    else if (passphraseFile !== undefined || !(await daemon.unlock({}))) {
-      await daemon.unlock(await askPerson(vaultDirectory, passphraseFile));
-    }
+    if (isNamed || !(await daemon.unlock())) await daemon.unlock(await askWayIn(config.vaultDirectory, config));
   }
   console.log('the vault is unlocked');
-}
-
-async function askPerson(vaultDirectory: string, passphraseFile: string | undefined): Promise<UnlockRequest> {
-  const slots = await readSlots(vaultDirectory);
-  const words = await readPassphrase(passphraseFile, `${questionFor(slots)}: `);
-  const unlock = unlockOf(words, slots);
-  return 'recoveryPhrase' in unlock ? unlock : { passphrase: words };
 }

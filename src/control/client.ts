@@ -8,6 +8,7 @@ import { type ExitCode, exitCode, UserError } from '../errors.ts';
 import type { PortableVaultJson } from '../exchange/portable.ts';
 import { base64url } from '../jwk.ts';
 import { isPrivateDirectory } from '../private-directory.ts';
+import type { WayIn } from '../unlock/way-in.ts';
 import { type CredentialList, newestFirst } from './newest-first.ts';
 import type {
   CredentialDetails,
@@ -21,7 +22,7 @@ import type {
   UserNames,
   VaultCheck,
 } from './operations.ts';
-import { type DaemonStatus, jsonLines, type ScriptedMode, type UnlockRequest } from './protocol.ts';
+import { type DaemonStatus, jsonLines, type ScriptedMode } from './protocol.ts';
 
 /** A daemon is busy for moments only; one that was suspended answers nothing. */
 const statusTimeoutMs = 5000;
@@ -81,12 +82,12 @@ export class ControlClient implements KeyOperations {
     return this.#call('PATCH', credentialPath(id), names);
   }
 
-  dump(passphrase?: string): Promise<Dump> {
-    return passphrase === undefined ? this.#call('GET', '/dump') : this.#call('POST', '/dump', { passphrase });
+  dump(way?: WayIn): Promise<Dump> {
+    return way === undefined ? this.#call('GET', '/dump') : this.#call('POST', '/dump', way);
   }
 
-  exportCredentials(passphrase: string): Promise<CredentialExport> {
-    return this.#call('POST', '/export', { passphrase });
+  exportCredentials(way: WayIn): Promise<CredentialExport> {
+    return this.#call('POST', '/export', way);
   }
 
   importCredentials(content: PortableVaultJson, options: ImportOptions): Promise<ImportReport> {
@@ -114,9 +115,12 @@ export class ControlClient implements KeyOperations {
     await this.#call('POST', '/lock', {});
   }
 
-  /** Whether the vault is open now. @throws UserError with exit code `vault` if this does not open it */
-  async unlock(how: UnlockRequest): Promise<boolean> {
-    return (await this.#call<{ unlocked: boolean }>('POST', '/unlock', how)).unlocked;
+  /**
+   * Whether the vault is open now; without `way` only ways that need nobody are tried.
+   * @throws UserError with exit code `vault` if this does not open it
+   */
+  async unlock(way?: WayIn): Promise<boolean> {
+    return (await this.#call<{ unlocked: boolean }>('POST', '/unlock', way ?? {})).unlocked;
   }
 
   async setConsent(mode: ScriptedMode): Promise<void> {

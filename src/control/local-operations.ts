@@ -10,6 +10,7 @@ import { JsonReader } from '../exchange/json-reader.ts';
 import { planMerge, portableVault } from '../exchange/merge.ts';
 import { type PortableVaultJson, portableVaultJson, readPortableVault } from '../exchange/portable.ts';
 import { base64url, privateJwk, publicJwk } from '../jwk.ts';
+import { nameOf, unlockBy, type WayIn } from '../unlock/way-in.ts';
 import { checkVault } from './check.ts';
 import type {
   CredentialDetails,
@@ -53,26 +54,27 @@ export class LocalOperations implements KeyOperations {
   }
 
   async *credentials(): AsyncGenerator<CredentialEntry> {
-    let count = 0;
-    for (const entry of this.#vault.credentials()) {
+    for await (const entry of this.#read()) {
       yield entry instanceof VaultError ? { damaged: entry.message } : view(entry);
-      if (++count % readAtOnce === 0) await letOthersRun();
     }
   }
 
   async show(id: string): Promise<CredentialDetails> {
-    return details(this.#find(id));
+    return details(await this.#find(id));
   }
 
   async delete(id: string): Promise<CredentialView> {
-    const credential = this.#find(id);
+    const credential = await this.#find(id);
     await this.#vault.update((tx) => tx.deleteCredential(credential.id));
     return view(credential);
   }
 
   async rename(id: string, names: UserNames): Promise<CredentialView> {
     for (const [field, name] of Object.entries(names)) refuseUnfit(field, name);
-    const credential = this.#find(id);
+    const found = await this.#find(id);
+    // As it is by now: looking for it took its time.
+    const credential = this.#vault.credential(found.id);
+    if (!credential) throw noCredential(id);
     const { name, displayName } = credential.user;
     const renamed: Credential = {
       ...credential,
@@ -86,10 +88,10 @@ export class LocalOperations implements KeyOperations {
     return view(renamed);
   }
 
-  async dump(passphrase?: string): Promise<Dump> {
-    const withSecrets = passphrase !== undefined;
-    if (withSecrets) await this.#requirePassphrase(passphrase);
-    const { sound, damaged } = this.#readAll();
+  async dump(way?: WayIn): Promise<Dump> {
+    const withSecrets = way !== undefined;
+    if (withSecrets) await this.#requireWayIn(way);
+    const { sound, damaged } = await this.#readAll();
     return {
       format: 'passfob-dump',
       formatVersion: 1,
@@ -107,9 +109,9 @@ export class LocalOperations implements KeyOperations {
     };
   }
 
-  async exportCredentials(passphrase: string): Promise<CredentialExport> {
-    await this.#requirePassphrase(passphrase);
-    const { sound, damaged } = this.#readAll();
+  async exportCredentials(way: WayIn): Promise<CredentialExport> {
+    await this.#requireWayIn(way);
+    const { sound, damaged } = await this.#readAll();
     return {
       ...portableVaultJson(portableVault(this.#vault.device, sound)),
       deviceBound: sound.filter(({ kind }) => kind === 'device-bound').map(view),
@@ -151,16 +153,25 @@ export class LocalOperations implements KeyOperations {
     await this.#vault.close();
   }
 
-  async #requirePassphrase(passphrase: string): Promise<void> {
-    if (await this.#vault.checkPassphrase(passphrase)) return;
-    throw new UserError('wrong passphrase', 'nothing was written', exitCode.vault);
+  async #requireWayIn(way: WayIn): Promise<void> {
+    if (await this.#vault.opensWith(unlockBy(way))) return;
+    throw new UserError(`wrong ${nameOf(way)}`, 'nothing was written', exitCode.vault);
+  }
+
+  /** Everything, with a turn for everybody else after every few. */
+  async *#read(): AsyncGenerator<Credential | VaultError> {
+    let count = 0;
+    for (const entry of this.#vault.credentials()) {
+      yield entry;
+      if (++count % readAtOnce === 0) await letOthersRun();
+    }
   }
 
   /** Newest first. A damaged record hides no other. */
-  #readAll(): { sound: Credential[]; damaged: string[] } {
+  async #readAll(): Promise<{ sound: Credential[]; damaged: string[] }> {
     const sound: Credential[] = [];
     const damaged: string[] = [];
-    for (const entry of this.#vault.credentials()) {
+    for await (const entry of this.#read()) {
       if (entry instanceof VaultError) damaged.push(entry.message);
       else sound.push(entry);
     }
@@ -168,26 +179,30 @@ export class LocalOperations implements KeyOperations {
     return { sound, damaged };
   }
 
-  #find(id: string): Credential {
-    const { sound } = this.#readAll();
-    const fitting = sound.filter((credential) => base64url(credential.id).startsWith(id));
-    const exact = fitting.find((credential) => base64url(credential.id) === id) ?? fitting[0];
-    if (exact === undefined || id === '') {
-      throw new UserError(
-        `no credential has an id that begins with "${id}"`,
-        '`passfob credentials list` shows them',
-        exitCode.notFound,
-      );
+  async #find(id: string): Promise<Credential> {
+    const named = this.#vault.credential(Buffer.from(id, 'base64url'));
+    if (named && base64url(named.id) === id) return named;
+    const fitting: Credential[] = [];
+    for await (const entry of this.#read()) {
+      if (!(entry instanceof VaultError) && base64url(entry.id).startsWith(id)) fitting.push(entry);
     }
-    if (fitting.length > 1 && base64url(exact.id) !== id) {
-      throw new UserError(
-        `${fitting.length} credentials have ids that begin with "${id}"`,
-        'give more of the id',
-        exitCode.notFound,
-      );
-    }
-    return exact;
+    const [first, ...others] = fitting;
+    if (first === undefined || id === '') throw noCredential(id);
+    if (others.length === 0) return first;
+    throw new UserError(
+      `${fitting.length} credentials have ids that begin with "${id}"`,
+      'give more of the id',
+      exitCode.notFound,
+    );
   }
+}
+
+function noCredential(id: string): UserError {
+  return new UserError(
+    `no credential has an id that begins with "${id}"`,
+    '`passfob credentials list` shows them',
+    exitCode.notFound,
+  );
 }
 
 function view(credential: Credential): CredentialView {

@@ -3,6 +3,7 @@
 
 import type { PortableVaultJson } from '../exchange/portable.ts';
 import type { JsonWebKey } from '../jwk.ts';
+import type { WayIn } from '../unlock/way-in.ts';
 
 /** A credential as people and scripts see it. */
 export interface CredentialView {
@@ -102,10 +103,10 @@ export interface KeyOperations {
   show(id: string): Promise<CredentialDetails>;
   delete(id: string): Promise<CredentialView>;
   rename(id: string, names: UserNames): Promise<CredentialView>;
-  /** Private keys only with the vault's passphrase, which is checked. */
-  dump(passphrase?: string): Promise<Dump>;
-  /** The synced credentials with their private keys, if this is the vault's passphrase. */
-  exportCredentials(passphrase: string): Promise<CredentialExport>;
+  /** Private keys only for a way into the vault, which is checked. */
+  dump(way?: WayIn): Promise<Dump>;
+  /** The synced credentials with their private keys, if this is a way into the vault. */
+  exportCredentials(way: WayIn): Promise<CredentialExport>;
   /** All or nothing. @throws UserError if one cannot be taken */
   importCredentials(content: PortableVaultJson, options: ImportOptions): Promise<ImportReport>;
   /** Opens every record. */

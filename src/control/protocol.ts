@@ -3,13 +3,13 @@
 //
 //   GET    /status              DaemonStatus             POST   /replug    {}
 //   GET    /credentials         CredentialEntry a line   GET    /dump      Dump without secrets
-//   GET    /credentials/ID      CredentialDetails        POST   /dump      { passphrase } → Dump with secrets
+//   GET    /credentials/ID      CredentialDetails        POST   /dump      WayIn → Dump with secrets
 //   DELETE /credentials/ID      CredentialView           POST   /consent   { mode } → {}
 //   PATCH  /credentials/ID      UserNames → CredentialView
 //   POST   /reset               {}                       POST   /ctap      { request } → { response }, base64url
 //   POST   /lock                {}
-//   POST   /unlock              UnlockRequest → { unlocked }
-//   GET    /check               VaultCheck               POST   /export    { passphrase } → CredentialExport
+//   POST   /unlock              WayIn, or {} to try the ways that need nobody → { unlocked }
+//   GET    /check               VaultCheck               POST   /export    WayIn → CredentialExport
 //   POST   /import              { content, replace, dryRun } → ImportReport
 //
 // An error is { error: { message, hint?, exitCode } } with a status of 400 or above; among lines, it is the last one.
@@ -19,14 +19,6 @@ import type { ConsentMode } from '../config.ts';
 export const scriptedModes = ['always', 'never', 'once'] as const;
 export type ScriptedMode = (typeof scriptedModes)[number];
 
-/** What a person has. With nothing of it only the ways that need nobody are tried. */
-export interface UnlockRequest {
-  readonly passphrase?: string;
-  readonly recoveryPhrase?: string;
-  /** An absolute path. */
-  readonly keyFile?: string;
-}
-
 export interface DaemonStatus {
   readonly running: true;
   readonly version: string;
@@ -35,7 +27,7 @@ export interface DaemonStatus {
   readonly startedAt: string;
   readonly vault: string;
   readonly locked: boolean;
-  /** Null while the vault is locked. */
+  /** Null while the vault is locked, or cannot be read. */
   readonly credentials: number | null;
   /** Names of the transports that hosts can see the key on. */
   readonly transports: readonly string[];

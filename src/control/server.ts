@@ -1,18 +1,18 @@
 // The daemon's end of the control socket. Whoever can open the socket owns the vault's files anyway: mode 0600 in a
-// folder of mode 0700 is the whole authentication, and no secret is given out without the passphrase.
+// folder of mode 0700 is the whole authentication, and no secret is given out without a way into the vault.
 
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname } from 'node:path';
 import { errorCode, listenOnUnixSocket } from '../../hid/transports/unix-socket.ts';
-import { type Unlock, VaultError } from '../../store/vault.ts';
+import { VaultError } from '../../store/vault.ts';
 import { exitCode, UserError } from '../errors.ts';
 import type { PortableVaultJson } from '../exchange/portable.ts';
 import { base64url } from '../jwk.ts';
 import type { Log } from '../log.ts';
 import { ensurePrivateDirectory } from '../private-directory.ts';
-import { readKeyFile } from '../unlock/key-file.ts';
+import type { WayIn } from '../unlock/way-in.ts';
 import type { ImportOptions, KeyOperations, UserNames } from './operations.ts';
 import {
   type DaemonStatus,
@@ -28,8 +28,8 @@ export interface DaemonControl {
   status(): DaemonStatus;
   replug(): Promise<void>;
   lock(): Promise<void>;
-  /** Whether the vault is open now; without `how` only ways that need nobody are tried. @throws VaultError `wrong-passphrase`, `wrong-phrase`, `wrong-key` */
-  unlock(how?: Unlock): Promise<boolean>;
+  /** Whether the vault is open now; without `way` only ways that need nobody are tried. @throws VaultError `wrong-passphrase`, `wrong-phrase`, `wrong-key` */
+  unlock(way?: WayIn): Promise<boolean>;
   /** @throws UserError unless the daemon runs with `--consent scripted`. */
   setConsent(mode: ScriptedMode): void;
 }
@@ -83,15 +83,15 @@ function makeRoutes(operations: KeyOperations, control: DaemonControl): Readonly
     ['DELETE /credentials/*', (_, id) => operations.delete(id)],
     ['PATCH /credentials/*', (body, id) => operations.rename(id, userNames(body))],
     ['GET /dump', () => operations.dump()],
-    ['POST /dump', (body) => operations.dump(text(body, 'passphrase'))],
+    ['POST /dump', (body) => operations.dump(requiredWayIn(body))],
     ['GET /check', () => operations.check()],
-    ['POST /export', (body) => operations.exportCredentials(text(body, 'passphrase'))],
+    ['POST /export', (body) => operations.exportCredentials(requiredWayIn(body))],
     // Its content is read, and refused with the path of what is wrong, where it is used.
     ['POST /import', (body) => operations.importCredentials(member(body, 'content') as PortableVaultJson, mode(body))],
     ['POST /ctap', async (body) => ({ response: base64url(await operations.ctap(ctapRequest(body))) })],
     ['POST /consent', async (body) => control.setConsent(scriptedMode(body))],
     ['POST /lock', () => control.lock()],
-    ['POST /unlock', async (body) => ({ unlocked: await control.unlock(unlockIn(body)) })],
+    ['POST /unlock', async (body) => ({ unlocked: await control.unlock(wayIn(body)) })],
     ['POST /replug', () => control.replug()],
     ['POST /reset', () => operations.reset()],
   ]);
@@ -186,16 +186,16 @@ function ctapRequest(body: unknown): Uint8Array {
   return Buffer.from(text(body, 'request'), 'base64url');
 }
 
-function unlockIn(body: unknown): Unlock | undefined {
+function wayIn(body: unknown): WayIn | undefined {
   if (member(body, 'passphrase') !== undefined) return { passphrase: text(body, 'passphrase') };
   if (member(body, 'recoveryPhrase') !== undefined) return { recoveryPhrase: text(body, 'recoveryPhrase') };
-  return member(body, 'keyFile') === undefined ? undefined : { keyFile: keyFileAt(text(body, 'keyFile')) };
+  return member(body, 'keyFile') === undefined ? undefined : { keyFile: text(body, 'keyFile') };
 }
 
-function keyFileAt(path: string): Uint8Array {
-  const content = readKeyFile(path);
-  if (content) return content;
-  throw new UserError(`there is no key file ${path}`, 'name it with --key-file', exitCode.usage);
+function requiredWayIn(body: unknown): WayIn {
+  const way = wayIn(body);
+  if (way) return way;
+  throw new UserError('"passphrase", "recoveryPhrase" or "keyFile" must be there', undefined, exitCode.usage);
 }
 
 function userNames(body: unknown): UserNames {

@@ -52,6 +52,8 @@ export class KeyLock {
   #gate: PatientGate | undefined;
   #isLocking = false;
   #isStopped = false;
+  /** How often the vault was to be locked: what began to open before opens nothing any more. */
+  #lockCount = 0;
   /** Locked by the person's word: only a person opens it again. */
   #isHeld: boolean;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -93,14 +95,23 @@ export class KeyLock {
 
   /** Opens the vault, if it is locked, and goes on with the request that waits for it. @throws VaultError */
   unlock(unlock: Unlock): Promise<void> {
-    return this.#open(() => this.#settings.open(unlock));
+    return this.#inTurn(async () => {
+      if (this.#vault.isLocked) await this.#take(await this.#settings.open(unlock));
+    });
   }
 
-  /** The same in a way that needs nobody. Tells whether the vault is open now. */
+  /**
+   * The same in a way that needs nobody. Tells whether the vault is open now. Such a way may take its time, or not answer
+   * at all: nobody else waits for it.
+   */
   async unlockByItself(): Promise<boolean> {
-    await this.#open(async () => this.#settings.openByItself?.()).catch((error: Error) =>
-      this.#log.warn(`the vault does not open by itself: ${error.message}`),
-    );
+    const lockCount = this.#lockCount;
+    try {
+      const opened = this.#vault.isLocked ? await this.#settings.openByItself?.() : undefined;
+      if (opened) await this.#inTurn(() => (lockCount === this.#lockCount ? this.#take(opened) : opened.close()));
+    } catch (error) {
+      this.#log.warn(`the vault does not open by itself: ${(error as Error).message}`);
+    }
     return !this.#vault.isLocked;
   }
 
@@ -117,6 +128,7 @@ export class KeyLock {
   }
 
   #lock(why: string): Promise<void> {
+    this.#lockCount++;
     return this.#inTurn(async () => {
       if (this.#vault.isLocked) return;
       clearTimeout(this.#idleTimer);
@@ -131,24 +143,18 @@ export class KeyLock {
     });
   }
 
-  #open(open: () => Promise<OpenVault | undefined>): Promise<void> {
-    return this.#inTurn(async () => {
-      if (!this.#vault.isLocked) return;
-      const opened = await open();
-      if (!opened) return;
-      if (this.#isStopped) return opened.close();
-      this.#vault.unlock(opened);
-      this.#isHeld = false;
-      this.#watchUse();
-      this.#log.info('unlocked');
-      for (const goOn of this.#waiting) goOn(approved);
-    });
+  /** Goes on with the opened vault, unless it is too late for that. Must run in turn. */
+  async #take(opened: OpenVault): Promise<void> {
+    if (this.#isStopped || !this.#vault.isLocked) return opened.close();
+    this.#vault.unlock(opened);
+    this.#isHeld = false;
+    this.#watchUse();
+    this.#log.info('unlocked');
+    for (const goOn of this.#waiting) goOn(approved);
   }
 
   /** A request waits for the vault. */
   async #askToUnlock(signal: CancelSignal): Promise<Answer> {
-    if (!this.#isHeld && (await this.unlockByItself())) return approved;
-    this.#log.warn('a program needs the vault, which is locked: `passfob unlock` opens it');
     const withdraw = new AbortController();
     let goOn: (answer: Answer) => void = () => undefined;
     const unlocked = new Promise<Answer>((resolve) => {
@@ -156,11 +162,18 @@ export class KeyLock {
     });
     this.#waiting.add(goOn);
     try {
-      return await Promise.race([unlocked, untilCancelled(signal), this.#askHere(withdraw.signal)]);
+      return await Promise.race([unlocked, untilCancelled(signal), this.#openSomehow(withdraw.signal)]);
     } finally {
       this.#waiting.delete(goOn);
       withdraw.abort();
     }
+  }
+
+  /** By itself if it may, otherwise with a person's help. Resolves only if that was enough, or was refused. */
+  async #openSomehow(signal: AbortSignal): Promise<Answer> {
+    if (!this.#isHeld && (await this.unlockByItself())) return approved;
+    if (!signal.aborted) this.#log.warn('a program needs the vault, which is locked: `passfob unlock` opens it');
+    return this.#askHere(signal);
   }
 
   /** Asks again after what does not open the vault. Resolves only if the person has answered here. */

@@ -1,10 +1,10 @@
 // How the vault of a running key is locked and unlocked, from its configuration.
 
-import { openVault, readSlots } from '../../store/vault.ts';
+import { readSlots } from '../../store/vault.ts';
 import type { Config } from '../config.ts';
 import type { TerminalDesk } from '../consent/terminal.ts';
 import type { Log } from '../log.ts';
-import { opensByItself, questionFor, unlockOf } from '../unlock/unlock-vault.ts';
+import { opensByItself, openWith, questionFor, unlockOf } from '../unlock/unlock-vault.ts';
 import type { LockSettings } from './key-lock.ts';
 import { watchScreen } from './screen.ts';
 
@@ -13,7 +13,7 @@ export function lockSettings(config: Config, log: Log, desk: TerminalDesk | unde
   const { vaultDirectory, keyName, lockAfter, lockOnScreenLock } = config;
   const whose = keyName === undefined ? '' : ` of the key "${keyName}"`;
   return {
-    open: (unlock) => openVault(vaultDirectory, unlock),
+    open: (unlock) => openWith(vaultDirectory, unlock),
     openByItself: () => opensByItself(vaultDirectory, config, { notice: (line) => log.info(line) }),
     ...(desk && {
       async askPerson(reason, signal) {

@@ -10,6 +10,7 @@ import {
   type RekeyReport,
   type SlotInfo,
   type SlotOptions,
+  type Unlock,
   VaultError,
 } from '../../store/vault.ts';
 import { keepPublicState, readPublicState } from './public-state.ts';
@@ -42,9 +43,14 @@ export class LockableVault implements OpenVault {
   unlock(opened: OpenVault): void {
     this.#vault = opened;
     this.#lastUsedAt = performance.now();
-    keepPublicState(opened);
-    // Now, so that the first sign-in does not wait for the disk.
-    opened.reserveSignCounts();
+    try {
+      keepPublicState(opened);
+      // Now, so that the first sign-in does not wait for the disk.
+      opened.reserveSignCounts();
+    } catch (error) {
+      // Neither is needed yet. On a full disk, or of damaged records, whoever needs them is told.
+      if (!(error instanceof VaultError)) throw error;
+    }
   }
 
   /** Closes the vault, whose keys are wiped; from now on it throws. */
@@ -95,8 +101,8 @@ export class LockableVault implements OpenVault {
     this.#opened.reserveSignCounts();
   }
 
-  checkPassphrase(passphrase: string): Promise<boolean> {
-    return this.#opened.checkPassphrase(passphrase);
+  opensWith(unlock: Unlock): Promise<boolean> {
+    return this.#opened.opensWith(unlock);
   }
 
   slots(): readonly SlotInfo[] {

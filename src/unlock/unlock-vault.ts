@@ -18,8 +18,17 @@ import { readKeyFile } from './key-file.ts';
 import { desktopKeyring, type Keyring } from './keyring.ts';
 import { openOnMachine, type RunProgram } from './systemd-creds.ts';
 
+/** Time for a person to find the question of a keyring that is locked, and to type its password. */
+const keyringTimeoutMs = 60_000;
+
+/** What is wrong with one way in only: another may open the vault. */
+const wrongWays: readonly string[] = ['no-access', 'wrong-key', 'wrong-passphrase', 'wrong-phrase'];
+
 /** Where ways in are looked for. */
 export type UnlockConfig = Pick<Config, 'passphraseFile' | 'keyFile'> & Partial<Pick<Config, 'keyName'>>;
+
+/** What a person knows. */
+export type Words = { readonly passphrase: string } | { readonly recoveryPhrase: string };
 
 /** What stands around the vault; fakes in tests. */
 export interface UnlockSurroundings {
@@ -45,7 +54,7 @@ export async function unlockVault(
   const slots = await readSlots(directory);
   const whose = config.keyName === undefined ? '' : ` of the key "${config.keyName}"`;
   const words = await readPassphrase(undefined, `${questionFor(slots)}${whose}: `);
-  return open(directory, unlockOf(words, slots));
+  return openWith(directory, unlockOf(words, slots));
 }
 
 /**
@@ -61,15 +70,13 @@ export async function opensByItself(
 ): Promise<OpenVault | undefined> {
   const slots = await readSlots(directory);
   const named = await namedWay(config, slots, surroundings);
-  if (named) return open(directory, named);
+  if (named) return openWith(directory, named);
   for (const slot of slots) {
     try {
       const unlock = await ownWay(slot, surroundings);
-      if (unlock) return await open(directory, unlock);
+      if (unlock) return await openWith(directory, unlock);
     } catch (error) {
-      if (!(error instanceof VaultError) || !['no-access', 'wrong-key', 'wrong-passphrase'].includes(error.code)) {
-        throw error;
-      }
+      if (!(error instanceof VaultError && wrongWays.includes(error.code))) throw error;
       surroundings.notice?.(`slot ${slot.id} (${slot.kind}) does not open the vault: ${error.message}`);
     }
   }
@@ -77,7 +84,7 @@ export async function opensByItself(
 }
 
 /** What is typed, or stands in a passphrase file: a passphrase, or the recovery phrase of a vault that has one. */
-export function unlockOf(words: string, slots: readonly SlotInfo[]): Unlock {
+export function unlockOf(words: string, slots: readonly SlotInfo[]): Words {
   const isPhrase = has(slots, 'recovery-phrase') && (looksLikeRecoveryPhrase(words) || !has(slots, 'passphrase'));
   return isPhrase ? { recoveryPhrase: words } : { passphrase: words };
 }
@@ -97,8 +104,8 @@ export function questionFor(slots: readonly SlotInfo[]): string {
   );
 }
 
-/** Opens the vault, and brings a passphrase's slot to today's cost. */
-function open(directory: string, unlock: Unlock): Promise<OpenVault> {
+/** Opens the vault, and brings a passphrase's slot to today's cost. @throws VaultError */
+export function openWith(directory: string, unlock: Unlock): Promise<OpenVault> {
   return openVault(directory, unlock, { scryptLogN: defaultScryptLogN });
 }
 
@@ -125,9 +132,28 @@ async function ownWay(
   if (given) return asWay(kind, id, given);
   const secret =
     kind === 'keyring'
-      ? await keyring.get(id)
+      ? await inTime(keyring.get(id))
       : kind === 'systemd-creds' && sealedSecret && (await openOnMachine(id, sealedSecret, run));
   return secret ? { secret, of: id } : undefined;
+}
+
+/** The keyring may have asked on a screen that nobody looks at. @throws VaultError `no-access` */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unanswered()), keyringTimeoutMs);
+  });
+  try {
+    return await Promise.race([answer, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unanswered(): VaultError {
+  return new VaultError('no-access', `the desktop's keyring has not answered for ${keyringTimeoutMs / 1000} seconds`, {
+    hint: 'see whether the desktop asks for the password of the keyring',
+  });
 }
 
 /** A service's credential is what its slot takes: words, the content of a key file, or a secret. */

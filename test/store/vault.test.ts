@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Credential } from '../../ctap/env.ts';
-import { createVault, type OpenVault, openVault, VaultError, vaultExists } from '../../store/vault.ts';
+import {
+  createVault,
+  newRecoveryPhrase,
+  type OpenVault,
+  openVault,
+  VaultError,
+  vaultExists,
+} from '../../store/vault.ts';
 import { sampleCredential, vaultContract } from '../support/vault-contract.ts';
 
 const unlock = { passphrase: 'correct horse' };
@@ -115,17 +122,21 @@ describe('making and opening', () => {
     await (await openVault(directory, { passphrase: 'cafe\u0301' })).close();
   });
 
-  it('checks a passphrase without opening again', async () => {
+  it('tells of what it opens with, without opening again', async () => {
     const vault = await makeVault();
-    expect(await vault.checkPassphrase(unlock.passphrase)).toBe(true);
-    expect(await vault.checkPassphrase('')).toBe(false);
+    const [recoveryPhrase, keyFile] = [await newRecoveryPhrase(), new Uint8Array(32).fill(5)];
+    await vault.addSlot({ recoveryPhrase });
+    await vault.addSlot({ keyFile });
+    for (const way of [unlock, { recoveryPhrase }, { keyFile }]) expect(await vault.opensWith(way)).toBe(true);
+    const others = [{ passphrase: '' }, { recoveryPhrase: await newRecoveryPhrase() }, { recoveryPhrase: 'no words' }];
+    for (const way of [...others, { keyFile: new Uint8Array(32) }]) expect(await vault.opensWith(way)).toBe(false);
     await vault.close();
   });
 
   it('ends the checks of passphrases that wait when it is closed', async () => {
     const vault = await makeVault();
-    const first = vault.checkPassphrase(unlock.passphrase);
-    const second = vault.checkPassphrase(unlock.passphrase);
+    const first = vault.opensWith(unlock);
+    const second = vault.opensWith(unlock);
     const closed = Promise.all([expect(second).rejects.toEqual(refusal('io')), first]);
     await Promise.resolve();
     await vault.close();

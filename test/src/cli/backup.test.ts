@@ -248,6 +248,58 @@ describe('export', () => {
   });
 });
 
+describe('of a vault with a damaged record', () => {
+  let damaged: Home;
+  beforeAll(async () => {
+    damaged = new Home();
+    await damaged.run('vault', 'init', '--credentials', 'synced');
+    await damaged.json('import', sample('bitwarden.json'), sample('cxf.json'), sample('keepassxc.passkey'));
+    damageCredential(damaged.vault);
+  });
+  afterAll(() => damaged.remove());
+
+  test.each([
+    ['backup', []],
+    ['export', ['--format', 'cxf']],
+  ])('%s writes the others, and does not hide that one stayed out', async (verb, format) => {
+    const file = join(damaged.directory, verb);
+    const { code, stdout, stderr } = await damaged.run(verb, file, ...format, ...sealing);
+    expect(stdout).toContain('wrote 6 ');
+    expect(stderr).toContain('error: 1 damaged credential could not be read and stayed out');
+    expect(code).toBe(3);
+    const [first] = await list(damaged);
+    const named = ['export', `${file}1`, first?.id ?? '', '--format', 'cxf', ...sealing];
+    expect(await damaged.run(...named)).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('the JSON of both says what is damaged', async () => {
+    for (const [verb, ...format] of [['backup'], ['export', '--format', 'cxf']]) {
+      const { code, stdout } = await damaged.run(
+        verb ?? '',
+        join(damaged.directory, `${verb}2`),
+        ...(format ?? []),
+        ...sealing,
+        '--json',
+      );
+      expect(JSON.parse(stdout)).toMatchObject({ damaged: [expect.stringContaining('damaged')] });
+      expect(code).toBe(3);
+    }
+  });
+});
+
+/** Changes one byte of a sealed credential, in every copy that the file has of it. */
+function damageCredential(directory: string): void {
+  const file = join(directory, 'data.mdb');
+  const bytes = readFileSync(file);
+  // The length of a node's key, then the key of a credential. docs/store-format.md
+  const place = bytes.lastIndexOf(Uint8Array.of(33, 0, 0x10)) + 2;
+  const key = Uint8Array.from(bytes.subarray(place, place + 33));
+  for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + 1)) {
+    bytes[at + key.length + 60] = (bytes[at + key.length + 60] ?? 0) ^ 0x40;
+  }
+  writeFileSync(file, bytes);
+}
+
 /** At a low cost. */
 function seal(document: object, words = 'of the file'): Promise<Uint8Array> {
   return sealAge(Buffer.from(JSON.stringify(document)), { passphrase: words }, 10);

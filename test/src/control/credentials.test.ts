@@ -7,7 +7,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
 import { LoopbackTransport } from '../../../hid/transports/loopback.ts';
 import { approveAlways } from '../../../src/consent/automatic.ts';
@@ -143,6 +143,7 @@ function credential(number: number) {
     id: createHash('sha256').update(`id ${number}`).digest(),
     rpIdHash: createHash('sha256').update(site).digest(),
     rpId: site,
+    publicKey: new Uint8Array(65).fill(4),
     createdAt: number,
   });
 }
@@ -226,6 +227,59 @@ test('a sign-in does not wait for the end of a list that is read as fast as it g
   for await (const _ of new LocalOperations(vault, {} as Device).credentials()) if (!answered) readBefore++;
   expect(readBefore).toBeLessThan(credentialCount);
   expect(await answer).toBe(0);
+});
+
+describe('in a vault of thousands', () => {
+  const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
+  const device = { aaguid: new Uint8Array(16) } as Device;
+
+  test.each<[string, (key: LocalOperations) => Promise<unknown>]>([
+    ['show', (key) => key.show(base64url(credential(1).id).slice(0, 12))],
+    ['delete', (key) => key.delete(base64url(credential(1).id).slice(0, 12))],
+    ['rename', (key) => key.rename(base64url(credential(1).id).slice(0, 12), { userName: 'ada' })],
+    ['dump', (key) => key.dump()],
+    ['export', (key) => key.exportCredentials(passphrase)],
+  ])('%s lets others have their turn while it reads', async (_, act) => {
+    const { vault } = await runDaemon();
+    let turns = 0;
+    let next = setImmediate(function count() {
+      turns++;
+      next = setImmediate(count);
+    });
+    await act(new LocalOperations(vault, device));
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(credentialCount / 100);
+  });
+
+  test('a credential that is named by its whole id is found without reading the others', async () => {
+    const { vault } = await runDaemon();
+    const readAll = vi.spyOn(vault, 'credentials');
+    const key = new LocalOperations(vault, device);
+    const id = base64url(credential(7).id);
+    expect(await key.show(id)).toMatchObject({ id, rpId: 'site-7.example' });
+    expect(await key.rename(id, { userName: 'ada' })).toMatchObject({ id, userName: 'ada' });
+    expect(await key.delete(id)).toMatchObject({ id, userName: 'ada' });
+    expect(readAll).not.toHaveBeenCalled();
+    await expect(key.show(id)).rejects.toMatchObject({ exitCode: 4 });
+  });
+
+  test('what is deleted while it is looked for is not brought back by its new name', async () => {
+    const { vault } = await runDaemon();
+    const { id } = credential(7);
+    const renaming = new LocalOperations(vault, device).rename(base64url(id).slice(0, 12), { userName: 'ada' });
+    await vault.update((tx) => tx.deleteCredential(id));
+    await expect(renaming).rejects.toMatchObject({ exitCode: 4 });
+    expect(vault.credential(id)).toBeUndefined();
+  });
+
+  test('what is changed while it is looked for keeps that change under its new name', async () => {
+    const { vault } = await runDaemon();
+    const { id } = credential(7);
+    const renaming = new LocalOperations(vault, device).rename(base64url(id).slice(0, 12), { userName: 'ada' });
+    await vault.update((tx) => tx.putCredential({ ...credential(7), credBlob: Uint8Array.of(1) }));
+    expect(await renaming).toMatchObject({ userName: 'ada' });
+    expect(vault.credential(id)).toMatchObject({ credBlob: Uint8Array.of(1), user: { name: 'ada' } });
+  });
 });
 
 describe('a list over the control socket', () => {

@@ -332,7 +332,7 @@ describe('a lock', () => {
     const { answer } = ask(await connect(), registration);
     await vi.waitFor(() => expect(log).toContain(told));
     expect(daemon.status().locked).toBe(true);
-    expect(await control.unlock({})).toBe(true);
+    expect(await control.unlock()).toBe(true);
     verifyRegistration(await answer);
   });
 
@@ -408,5 +408,41 @@ describe('while it is locked', () => {
     await elsewhere.close();
     await control.unlock({ passphrase });
     verifySignIn(await ask(host, signIn).answer, registered);
+  });
+});
+
+describe('a daemon whose way in another process has removed', () => {
+  async function rekeyElsewhere() {
+    const other = 'another passphrase';
+    const elsewhere = await openVault(directory, { passphrase });
+    await elsewhere.addSlot({ passphrase: other }, { scryptLogN: 4 });
+    const first = elsewhere.openedWith;
+    await elsewhere.close();
+    const heir = await openVault(directory, { passphrase: other });
+    heir.removeSlot(first);
+    await heir.rekey();
+    await heir.close();
+    return { passphrase: other };
+  }
+
+  test('says of itself what it still knows, and can be locked and unlocked anew', async () => {
+    const { connect, control } = await run({ startsOpen: true });
+    const host = await connect();
+    const registered = verifyRegistration(await ask(host, registration).answer);
+    const unlock = await rekeyElsewhere();
+    expect(await control.status()).toMatchObject({ locked: false, credentials: null });
+    await expect(control.list()).rejects.toMatchObject({ hint: 'lock the vault and unlock it again', exitCode: 3 });
+    await control.lock();
+    expect(await control.status()).toMatchObject({ locked: true, credentials: null });
+    expect(await control.unlock(unlock)).toBe(true);
+    expect(await control.status()).toMatchObject({ locked: false, credentials: 1 });
+    verifySignIn(await ask(host, signIn).answer, registered);
+  });
+
+  test('ends in order', async () => {
+    const { daemon, log } = await run({ startsOpen: true });
+    await rekeyElsewhere();
+    await daemon.stop();
+    expect(log.filter((line) => line.startsWith('error'))).toEqual([]);
   });
 });

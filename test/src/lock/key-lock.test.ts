@@ -8,7 +8,7 @@ import { withDeadline } from '../../../src/consent/deadline.ts';
 import { KeyLock, type LockSettings, unlockTimeoutMs } from '../../../src/lock/key-lock.ts';
 import { LockableVault } from '../../../src/lock/lockable-vault.ts';
 import { createLog } from '../../../src/log.ts';
-import { createVault, openVault } from '../../../store/vault.ts';
+import { createVault, type OpenVault, openVault, VaultError } from '../../../store/vault.ts';
 import { FakeGate } from '../../support/fake-environment.ts';
 
 const passphrase = 'test';
@@ -169,6 +169,28 @@ describe('a request', () => {
     expect(await guarded.ask({ kind: 'select' }, never)).toMatchObject({ kind: 'approved' });
   });
 
+  test.each([
+    ['there is no room to reserve signature counts', 'reserveSignCounts'],
+    ['its settings are damaged', 'device'],
+  ])('goes on once the vault is unlocked, also where %s', async (_, member) => {
+    const refuse = () => {
+      throw new VaultError('full', 'the disk is full');
+    };
+    const { guarded } = start({
+      async open(unlock) {
+        const opened = await openVault(directory, unlock);
+        return Object.defineProperty(opened, member, member === 'device' ? { get: refuse } : { value: refuse });
+      },
+      idleMs: 5 * minute,
+    });
+    await lock.lock();
+    const answer = guarded.ask({ kind: 'unlock' }, never);
+    await lock.unlock({ passphrase });
+    expect(await answer).toMatchObject({ kind: 'approved' });
+    await vi.advanceTimersByTimeAsync(5 * minute);
+    expect(vault.isLocked).toBe(true);
+  });
+
   test('goes on waiting where its terminal is gone', async () => {
     const { guarded } = start({ askPerson: () => Promise.reject(new Error('the terminal is gone')) });
     await lock.lock();
@@ -176,5 +198,54 @@ describe('a request', () => {
     await vi.waitFor(() => expect(log).toContain('error: the vault cannot be opened: the terminal is gone'));
     await lock.unlock({ passphrase });
     expect(await answer).toMatchObject({ kind: 'approved' });
+  });
+});
+
+describe('a way in that does not answer', () => {
+  /** A keyring whose question nobody has answered yet. */
+  function openKeyring() {
+    let answer: (opened: OpenVault) => void = () => undefined;
+    const opened = new Promise<OpenVault>((resolve) => {
+      answer = resolve;
+    });
+    const openByItself = vi.fn(() => opened);
+    return { openByItself, answer };
+  }
+
+  test('is overtaken by what a person gives, for the request that waits, too', async () => {
+    const { openByItself } = openKeyring();
+    await vault.lock();
+    const { guarded } = start({ openByItself });
+    const answer = guarded.ask({ kind: 'unlock' }, never);
+    await lock.unlock({ passphrase });
+    expect(openByItself).toHaveBeenCalledOnce();
+    expect(await answer).toMatchObject({ kind: 'approved' });
+  });
+
+  test('keeps nobody from locking, and opens nothing that was locked meanwhile', async () => {
+    const { openByItself, answer } = openKeyring();
+    await vault.lock();
+    const { guarded } = start({ openByItself });
+    const request = guarded.ask({ kind: 'unlock' }, never);
+    await lock.lock();
+    const late = await openVault(directory, { passphrase });
+    answer(late);
+    await vi.waitFor(() => expect(() => late.device).toThrow('closed'));
+    expect(vault.isLocked).toBe(true);
+    await lock.unlock({ passphrase });
+    expect(await request).toMatchObject({ kind: 'approved' });
+  });
+
+  test('and answers late opens no second vault', async () => {
+    const { openByItself, answer } = openKeyring();
+    await vault.lock();
+    start({ openByItself });
+    const unlocking = lock.unlockByItself();
+    await lock.unlock({ passphrase });
+    const late = await openVault(directory, { passphrase });
+    answer(late);
+    expect(await unlocking).toBe(true);
+    expect(() => late.device).toThrow('closed');
+    expect(vault.credentialCount()).toBe(0);
   });
 });

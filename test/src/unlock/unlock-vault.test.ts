@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserError } from '../../../src/errors.ts';
 import type { Keyring } from '../../../src/unlock/keyring.ts';
 import { addKeyFileSlot, addKeyringSlot, addMachineSlot } from '../../../src/unlock/new-slot.ts';
@@ -133,12 +133,35 @@ describe('a vault', () => {
     expect(await opensWith({}, given(vault.openedWith, 'correct horse\n'))).toBe(vault.openedWith);
   });
 
+  it('does not wait for ever for a keyring whose question is left open', async () => {
+    const { id: deaf } = await addKeyringSlot(vault, undefined, keyring);
+    const { id } = await addMachineSlot(vault, 'host', undefined, machine);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const asked = vi.fn(() => new Promise<undefined>(() => undefined));
+    const opening = opensWith({}, { keyring: { ...keyring, get: asked } });
+    await vi.waitFor(() => expect(asked).toHaveBeenCalledWith(deaf));
+    await vi.advanceTimersByTimeAsync(60_000);
+    vi.useRealTimers();
+    expect(await opening).toBe(id);
+    expect(notices).toEqual([expect.stringContaining("the desktop's keyring has not answered for 60 seconds")]);
+  });
+
   it('opens with the next way if one does not answer, and says why', async () => {
     const { id: deaf } = await addKeyringSlot(vault, undefined, keyring);
     const { id } = await addMachineSlot(vault, 'host', undefined, machine);
     expect(await opensWith({}, { keyring: { ...keyring, get: broken } })).toBe(id);
     kept.set(deaf, new Uint8Array(32));
     expect(await opensWith()).toBe(id);
+    expect(notices).toHaveLength(2);
+  });
+
+  it('opens with the next way if a service is given words that open nothing, or are none', async () => {
+    const { id: phrase } = await vault.addSlot({ recoveryPhrase: await newRecoveryPhrase() });
+    const { id } = await addMachineSlot(vault, 'host', undefined, machine);
+    for (const words of [await newRecoveryPhrase(), 'no words of the list']) {
+      file(`passfob-${phrase}`, words);
+      expect(await opensWith({}, { env: { CREDENTIALS_DIRECTORY: root } })).toBe(id);
+    }
     expect(notices).toHaveLength(2);
   });
 });

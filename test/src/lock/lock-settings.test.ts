@@ -1,0 +1,62 @@
+// What of the configuration locks and unlocks a key: against a real vault, and a monitor of the desktop that is a fake.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadConfig } from '../../../src/config.ts';
+import { lockSettings } from '../../../src/lock/lock-settings.ts';
+import { createLog } from '../../../src/log.ts';
+import { closeDatabase, openDatabase } from '../../../store/database.ts';
+import { readHeader } from '../../../store/header-store.ts';
+import { slotField } from '../../../store/slots.ts';
+import { createVault, defaultScryptLogN, openVault } from '../../../store/vault.ts';
+
+const unlock = { passphrase: 'correct horse' };
+
+let home: string;
+let directory: string;
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'passfob-lock-settings-'));
+  directory = join(home, 'vault');
+  await (await createVault(directory, unlock, { scryptLogN: 1 })).close();
+});
+afterEach(() => rmSync(home, { recursive: true }));
+
+function settings() {
+  const config = loadConfig({ vault: directory }, { env: {}, home });
+  return lockSettings(
+    config,
+    createLog('silent', () => undefined),
+    undefined,
+    false,
+  );
+}
+
+/** The cost of the passphrase, as 2^N. */
+async function cost(): Promise<unknown> {
+  const { database } = openDatabase(directory);
+  try {
+    return readHeader(database).slots[0]?.get(slotField.scryptLogN);
+  } finally {
+    await closeDatabase(database);
+  }
+}
+
+test("who unlocks with a passphrase brings its slot to today's cost", async () => {
+  expect(await cost()).toBe(1);
+  await (await settings().open(unlock)).close();
+  expect(await cost()).toBe(defaultScryptLogN);
+});
+
+test('a daemon whose slot another process brought to that cost can be locked and unlocked, also after a rekeying', async () => {
+  const vault = await openVault(directory, unlock);
+  const elsewhere = await settings().open(unlock);
+  await elsewhere.rekey();
+  await elsewhere.close();
+  expect(() => vault.device).toThrow('the way in that the vault was opened with is gone');
+  await vault.close();
+  const again = await settings().open(unlock);
+  expect(again.credentialCount()).toBe(0);
+  await again.close();
+});
