@@ -1,15 +1,13 @@
 // The transfers (URBs) of one host that has imported the key: control transfers are answered at once, interrupt
 // transfers to the host wait for a report, and can be taken back until then. Pure.
 
-import { type DeviceIdentity, reportSize } from '../../transport.ts';
+import { type DeviceIdentity, maxWaitingReports, reportSize } from '../../transport.ts';
 import { fidoUsbDevice } from '../usb-descriptors.ts';
 import { ControlEndpoint } from './control-endpoint.ts';
 import { encodeSubmitReply, encodeUnlinkReply, type Submit, type Unlink, UrbStatus, UsbIpError } from './wire.ts';
 
 /** Hosts keep one or two transfers waiting. */
 const maxWaiting = 64;
-/** Reports that a host which reads has not fetched yet: two of the longest messages. */
-const maxReports = 258;
 
 const interruptEndpoint = fidoUsbDevice.endpointOut;
 
@@ -54,7 +52,7 @@ export class Urbs {
     if (sequence !== undefined) {
       this.#waiting.delete(sequence);
       this.#deliver(sequence, report);
-    } else if (this.#isRead && this.#reports.length < maxReports) {
+    } else if (this.#isRead && this.#reports.length < maxWaitingReports) {
       this.#reports.push(report);
     }
   }

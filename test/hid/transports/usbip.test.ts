@@ -1,9 +1,14 @@
 // The USB/IP transport over plain TCP, with an independent client in the kernel's place.
 
 import { connect } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CtapHidDevice } from '../../../hid/device.ts';
+import { splitMessage } from '../../../hid/packet.ts';
 import { UsbIpTransport } from '../../../hid/transports/usbip.ts';
+import { broadcastChannel, Command, maxMessageSize } from '../../../hid/wire.ts';
 import {
   deviceListRequest,
   importRequest,
@@ -350,6 +355,42 @@ describe('a peer that breaks the protocol', () => {
   });
 });
 
+it('a host that sends long pings and fetches next to no answer cannot fill the memory', async () => {
+  const transport = new UsbIpTransport(anyPort, identity);
+  opened.push(transport);
+  const never = () => expect.fail('a ping is not for the handler');
+  const version = { major: 1, minor: 0, build: 0 };
+  const device = new CtapHidDevice({ transport, handler: { cbor: never, msg: never }, version, onBug: never });
+  await device.open();
+  const host = await importFrom(transport);
+  const answer = read(host);
+  await host.submit(1, 'out', { data: reportsOf(broadcastChannel, Command.INIT, 8) }).done;
+  const channel = (await answer.done).data.readUInt32BE(15);
+  const ping = reportsOf(channel, Command.PING, maxMessageSize);
+  read(host);
+  await host.control(statusRequest);
+
+  const heapBefore = settledHeap();
+  for (let i = 0; i < 2000; i++) {
+    const parts = [0, 4096, 8192].map((start) => ping.subarray(start, start + 4096));
+    const transfers = parts.map((data) => host.submit(1, 'out', { data }));
+    if (i % 20 === 0) await transfers[2]?.done;
+  }
+  await host.control(statusRequest);
+  expect(settledHeap() - heapBefore).toBeLessThan(8 << 20);
+}, 60_000);
+
+/** A message of `length` zeros, in reports one after the other. */
+function reportsOf(channel: number, command: number, length: number): Buffer {
+  return Buffer.concat(splitMessage(channel, command, new Uint8Array(length)));
+}
+
+function settledHeap(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
+}
+
 describe('a fuzzed peer', () => {
   const setups = fc
     .tuple(
@@ -430,10 +471,5 @@ describe('a fuzzed peer', () => {
     }
     socket.end();
     await closed;
-  }
-
-  function settledHeap(): number {
-    globalThis.gc?.();
-    return process.memoryUsage().heapUsed;
   }
 });
