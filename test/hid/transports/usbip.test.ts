@@ -345,6 +345,33 @@ describe('a peer that breaks the protocol', () => {
     expect(await fromHost.next()).toEqual(report(1));
   });
 
+  it('is told from one whose machine is gone: it does not ask for the next report, and makes room', async () => {
+    const { transport, detached } = await open({ patienceMs: 20 });
+    const gone = await importFrom(transport);
+    const waiting = read(gone);
+    await gone.control(statusRequest);
+    for (let i = 0; i < 2; i++) await transport.send(report(i));
+    await waiting.done;
+    await read(gone).done;
+    await detached.next();
+    await gone.closed;
+    await importFrom(transport);
+  });
+
+  it('is told from a host that asks for the next report, and waits', async () => {
+    const { transport } = await open({ patienceMs: 500 });
+    const host = await importFrom(transport);
+    const first = read(host);
+    await host.control(statusRequest);
+    await transport.send(report(1));
+    await first.done;
+    const next = read(host);
+    const silent = await connectTo(transport);
+    await silent.closed;
+    await transport.send(report(2));
+    expect(await next.done).toMatchObject({ status: 0 });
+  });
+
   it('cannot keep others out: beyond sixteen connections the next one is closed, and their end makes room', async () => {
     const { transport } = await open();
     const many = await Promise.all(Array.from({ length: 16 }, () => connectTo(transport)));
