@@ -112,7 +112,10 @@ export class UsbIpTransport implements HidTransport {
         return true;
       },
       onReport,
-      onAbandoned,
+      onAbandoned: () => {
+        this.#pacer.stop();
+        onAbandoned();
+      },
     });
     this.#peers.add(peer);
     socket.once('close', () => {

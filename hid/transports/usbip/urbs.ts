@@ -27,6 +27,8 @@ export class Urbs {
   readonly #host: UrbHost;
   /** Sequence numbers of transfers to the host that wait for a report, oldest first. */
   readonly #waiting = new Set<number>();
+  /** Those that got one since the host last asked; it may not know yet. */
+  readonly #delivered = new Set<number>();
   readonly #reports: Uint8Array[] = [];
   /** From a host's first transfer on until it takes the last one back: what is sent in between is kept for it. */
   #isRead = false;
@@ -83,6 +85,7 @@ export class Urbs {
 
   #read(sequence: number): void {
     this.#isRead = true;
+    this.#delivered.clear();
     const report = this.#reports.shift();
     if (report !== undefined) this.#deliver(sequence, report);
     else if (this.#waiting.has(sequence) || this.#waiting.size === maxWaiting) {
@@ -94,15 +97,20 @@ export class Urbs {
   #unlink({ sequence, target }: Unlink): void {
     const isWaiting = this.#waiting.delete(target);
     this.#host.reply(encodeUnlinkReply(sequence, isWaiting ? UrbStatus.UNLINKED : UrbStatus.OK));
-    if (isWaiting && this.#waiting.size === 0) {
-      // The last program has closed the device: the next one must not find what was meant for others.
-      this.#isRead = false;
-      this.#reports.length = 0;
-      this.#host.onAbandoned();
-    }
+    // A host that closes the device may do so before it sees the report that it is sent, and then asks for no other.
+    if ((isWaiting || this.#delivered.has(target)) && this.#waiting.size === 0) this.#abandon();
+  }
+
+  /** The last program has closed the device: the next one must not find what was meant for others. */
+  #abandon(): void {
+    this.#isRead = false;
+    this.#reports.length = 0;
+    this.#delivered.clear();
+    this.#host.onAbandoned();
   }
 
   #deliver(sequence: number, report: Uint8Array): void {
+    this.#delivered.add(sequence);
     this.#host.deliver(encodeSubmitReply(sequence, UrbStatus.OK, report.length, report));
   }
 

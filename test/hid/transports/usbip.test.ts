@@ -282,6 +282,61 @@ describe('UNLINK', () => {
   });
 });
 
+describe('UNLINK of a transfer whose answer is on its way', () => {
+  /** A host that has closed the device before it saw the report that it is sent. */
+  async function closeLate() {
+    const { transport, detached } = await open();
+    const client = await importFrom(transport);
+    const [first, last] = [read(client), read(client)];
+    await client.control(statusRequest);
+    for (let i = 0; i < 2; i++) await transport.send(report(i));
+    await last.done;
+    return { transport, detached, client, first, last };
+  }
+
+  it('is the end of reading as well: what is sent then is lost', async () => {
+    const { transport, detached, client, last } = await closeLate();
+    expect(await client.unlink(last.sequence)).toBe(0);
+    await detached.next();
+    await transport.send(report(2));
+    const again = read(client);
+    await client.control(statusRequest);
+    await transport.send(report(3));
+    expect((await again.done).data).toEqual(Buffer.from(report(3)));
+  });
+
+  it('is told once', async () => {
+    const { detached, client, first, last } = await closeLate();
+    expect([await client.unlink(first.sequence), await client.unlink(last.sequence)]).toEqual([0, 0]);
+    await detached.next();
+    expect(detached.size).toBe(0);
+  });
+
+  it('is nothing if the host has asked again since, or asks still', async () => {
+    const { transport, detached, client, first } = await closeLate();
+    const next = read(client);
+    expect(await client.unlink(first.sequence)).toBe(0);
+    await transport.send(report(2));
+    expect((await next.done).data).toEqual(Buffer.from(report(2)));
+    expect(detached.size).toBe(0);
+  });
+});
+
+it('a host that stops reading does not meet what was not sent yet when it reads again', async () => {
+  const { transport, detached } = await open();
+  const client = await importFrom(transport);
+  const first = read(client);
+  await client.control(statusRequest);
+  for (let i = 0; i < 200; i++) await transport.send(report(i));
+  await first.done;
+  await client.unlink(first.sequence);
+  await detached.next();
+  const again = read(client);
+  await client.control(statusRequest);
+  await transport.send(report(255));
+  expect((await again.done).data).toEqual(Buffer.from(report(255)));
+});
+
 describe('a peer that breaks the protocol', () => {
   it.each<[string, Buffer[]]>([
     ['speaks HTTP', [Buffer.from('GET / HTTP/1.1\r\n\r\n')]],
