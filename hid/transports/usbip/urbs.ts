@@ -34,7 +34,10 @@ export class Urbs {
   #isRead = false;
 
   constructor(identity: DeviceIdentity, host: UrbHost) {
-    this.#control = new ControlEndpoint(identity, (report) => host.onReport(report));
+    this.#control = new ControlEndpoint(identity, {
+      onReport: (report) => host.onReport(report),
+      onReset: () => this.#abandon(),
+    });
     this.#host = host;
   }
 
@@ -101,9 +104,9 @@ export class Urbs {
     if ((isWaiting || this.#delivered.has(target)) && this.#waiting.size === 0) this.#abandon();
   }
 
-  /** The last program has closed the device: the next one must not find what was meant for others. */
+  /** Whoever reads next must not find what was meant for others. */
   #abandon(): void {
-    this.#isRead = false;
+    this.#isRead = this.#waiting.size > 0;
     this.#reports.length = 0;
     this.#delivered.clear();
     this.#host.onAbandoned();

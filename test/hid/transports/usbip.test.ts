@@ -235,6 +235,32 @@ describe('a transfer from the host', () => {
 });
 
 describe('a control transfer', () => {
+  it('that resets the port ends what was under way, and leaves no report of before', async () => {
+    const { transport, detached, fromHost } = await open();
+    const client = await importFrom(transport);
+    const first = read(client);
+    await client.control(statusRequest);
+    for (let i = 0; i < 5; i++) await transport.send(report(i));
+    await first.done;
+    expect(await client.control(setupPacket(0x23, 3, 4))).toMatchObject({ status: 0 });
+    await detached.next();
+    const next = read(client);
+    await client.submit(1, 'out', { data: Buffer.from(report(6)) }).done;
+    expect(await fromHost.next()).toEqual(report(6));
+    await transport.send(report(7));
+    expect((await next.done).data).toEqual(Buffer.from(report(7)));
+  });
+
+  it('that resets the port leaves a transfer waiting, and its host reading', async () => {
+    const { transport } = await open();
+    const client = await importFrom(transport);
+    const waiting = read(client);
+    await client.control(setupPacket(0x23, 3, 4));
+    for (let i = 0; i < 2; i++) await transport.send(report(i));
+    expect((await waiting.done).data).toEqual(Buffer.from(report(0)));
+    expect((await read(client).done).data).toEqual(Buffer.from(report(1)));
+  });
+
   it('has no more data than the host has room for', async () => {
     const { transport } = await open();
     const client = await importFrom(transport);
