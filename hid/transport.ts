@@ -41,6 +41,9 @@ export interface DeviceIdentity {
 /** Report size in both directions. CTAPHID §11.2.1.1. */
 export const reportSize = 64;
 
+/** What is kept for hosts that are slow to fetch reports: two of the longest messages. As in hidraw, the rest is lost. */
+export const maxWaitingReports = 2 * 129;
+
 /** Usage page 0xF1D0, usage 1, 64-byte input and output reports without report id. CTAPHID §11.2.8.2. */
 export const fidoReportDescriptor: Uint8Array = Uint8Array.of(
   0x06,

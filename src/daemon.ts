@@ -38,6 +38,8 @@ interface KeyOptions {
   readonly log: Log;
   /** Where the control socket goes; none for a throw-away key. */
   readonly controlSocket?: string;
+  /** Is given `stopNow` before there is any device, for a process that dies while they are made. */
+  onExit?(act: () => void): void;
   /** A transport died by itself. */
   onTransportError(transport: HidTransport, error: Error): void;
 }
@@ -132,6 +134,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     },
   };
 
+  options.onExit?.(() => daemon.stopNow());
   try {
     if (options.controlSocket) {
       control = await startControlServer(

@@ -1,7 +1,13 @@
-// How the process ends: in order on SIGTERM and SIGINT, and never without taking the device away.
+// How the process ends: in order when it is asked to, at once when it is asked again, and never without taking the device
+// away.
 
-/** Resolves on SIGTERM, SIGINT or SIGHUP; rejects with what `fail` is given. */
+import { constants } from 'node:os';
+
+/** SIGINT is Ctrl-C, SIGQUIT Ctrl-\, SIGHUP a terminal that is gone. */
+const endingSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
+
 export interface ProcessEnd {
+  /** Resolves on the first signal; rejects with what `fail` is given. */
   readonly stopped: Promise<void>;
   fail(error: Error): void;
   /** The last, synchronous act of the process, whatever ends it but SIGKILL. */
@@ -12,7 +18,13 @@ export function untilStopped(): ProcessEnd {
   let fail: (error: Error) => void = () => {};
   const stopped = new Promise<void>((resolve, reject) => {
     fail = reject;
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    let isAsked = false;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (isAsked) process.exit(128 + constants.signals[signal]);
+      isAsked = true;
+      resolve();
+    };
+    for (const signal of endingSignals) process.on(signal, onSignal);
   });
   // Who waits for `stopped` sees the failure; before that it must not count as unhandled.
   stopped.catch(() => {});

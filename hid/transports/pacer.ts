@@ -1,6 +1,8 @@
 // Keeps a burst of reports from running over its readers. hidraw holds 63 reports for each reader and drops what comes
 // beyond; a real key is slowed down by its bus, a UHID device by nothing. The longest message has 129 reports.
 
+import { maxWaitingReports } from '../transport.ts';
+
 /** Two bursts in a row must fit hidraw's buffer. */
 const burstSize = 24;
 /** Time for a reader to wake up and empty the buffer. */
@@ -17,8 +19,9 @@ export class Pacer {
     this.#write = write;
   }
 
-  /** Writes at once, or after those that wait. The order is kept; `bytes` are kept, too. */
+  /** Writes at once, or after those that wait, if not too many do. The order is kept; `bytes` are kept, too. */
   send(bytes: Uint8Array): void {
+    if (this.#queue.length === maxWaitingReports) return;
     this.#queue.push(bytes);
     if (this.#timer === undefined) this.#drain();
   }

@@ -6,7 +6,7 @@
 
 import { type FSWatcher, watch } from 'node:fs';
 import type { Duplex } from 'node:stream';
-import { type DeviceIdentity, type HidTransport, reportSize } from '../transport.ts';
+import { type DeviceIdentity, type HidTransport, maxWaitingReports, reportSize } from '../transport.ts';
 import { TransportError } from '../transport-error.ts';
 import { formatTransport, type GadgetAddress } from './address.ts';
 import { openDeviceStream } from './device-stream.ts';
@@ -77,7 +77,7 @@ export class UsbGadgetTransport implements HidTransport {
   }
 
   async send(report: Uint8Array): Promise<void> {
-    if (this.#stream === undefined) return;
+    if (this.#stream === undefined || this.#queue.length === maxWaitingReports) return;
     this.#queue.push(report.slice());
     if (this.#queue.length > 1) return;
     this.#watchHost();

@@ -12,12 +12,12 @@ import { attachToVhci, type VhciAttachment } from './usbip/vhci.ts';
 
 /** One host has the device; the others ask what there is. */
 const maxPeers = 16;
-const patienceMs = 30_000;
+const patienceMs = 15_000;
 
 export interface UsbIpOptions {
   /** Also attaches the device to this machine's own kernel, through vhci-hcd. */
   readonly attach?: boolean;
-  /** For tests: how long a peer may take for a request. */
+  /** For tests: how long a peer may take for a request, or to fetch the next report. */
   readonly patienceMs?: number;
 }
 
@@ -112,7 +112,10 @@ export class UsbIpTransport implements HidTransport {
         return true;
       },
       onReport,
-      onAbandoned,
+      onAbandoned: () => {
+        this.#pacer.stop();
+        onAbandoned();
+      },
     });
     this.#peers.add(peer);
     socket.once('close', () => {

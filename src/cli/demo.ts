@@ -52,9 +52,9 @@ async function demo(flags: { once?: boolean; port?: number }): Promise<void> {
     gate: announced(verifyAlways, approvals),
     consent: 'always',
     log: createLog('warn', (line) => console.error(line)),
+    onExit: end.onExit,
     onTransportError: (transport, error) => end.fail(new UserError(`${transport.name} failed: ${error.message}`)),
   });
-  end.onExit(() => daemon.stopNow());
   const abort = new AbortController();
   void end.stopped.finally(() => abort.abort()).catch(() => {});
   try {

@@ -164,10 +164,10 @@ async function plugIn(key: ReadyKey, lock: LockSettings, end: ProcessEnd): Promi
     setup,
     log,
     controlSocket: controlSocketPath(config.vaultDirectory),
+    onExit: end.onExit,
     onTransportError: ({ name }, error) =>
       end.fail(nameKey(new UserError(`${name} failed: ${error.message}`, undefined, exitCode.transport), config)),
   });
-  end.onExit(() => daemon.stopNow());
   if (vault.isLocked) log.info('the vault is locked: `passfob unlock` opens it');
   return daemon;
 }

@@ -88,7 +88,24 @@ export function keyPlace(device: FidoDevice): KeyPlace {
   };
 }
 
-async function ask(connection: HostConnection): Promise<Answers> {
+/** How long a key may take for all its answers; it needs a few milliseconds. */
+const patienceMs = 5000;
+
+/** Closes the connection, too. A key that says for ever that it is busy, or cannot be closed, is waited for no longer. */
+function ask(connection: HostConnection): Promise<Answers> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const problem = `the key is busy and told nothing of itself for ${patienceMs / 1000} seconds`;
+      reject(new TransportError('io', problem, { hint: 'pull it out and plug it in again' }));
+      void connection.close().catch(() => undefined);
+    }, patienceMs);
+    void askAll(connection)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}
+
+async function askAll(connection: HostConnection): Promise<Answers> {
   try {
     const channel = await CtapHidClient.connect(connection);
     // A key of before CTAP2 knows no getInfo, and has no PIN.

@@ -102,7 +102,7 @@ describe('at the end of the daemon', () => {
     return { daemon, node: await daemon.node() };
   }
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('by %s there is no gadget', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGQUIT'] as const)('by %s there is no gadget', async (signal) => {
     const { daemon, node } = await run();
     expect(gadgets()).toHaveLength(1);
     expect(await daemon.end(signal)).toEqual([0, null]);

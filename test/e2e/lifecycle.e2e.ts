@@ -24,7 +24,7 @@ async function run(options: DaemonOptions = {}): Promise<Daemon> {
   return daemon;
 }
 
-test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
   'ends in order on %s and takes the device along',
   async (signal) => {
     const key = await run();

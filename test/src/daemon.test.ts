@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { HidTransport } from '../../hid/transport.ts';
 import { TransportError } from '../../hid/transport-error.ts';
 import { declineAlways } from '../../src/consent/automatic.ts';
-import { type Daemon, startDaemon } from '../../src/daemon.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from '../../src/daemon.ts';
 import { createLog } from '../../src/log.ts';
 import { createVault, type OpenVault } from '../../store/vault.ts';
 
@@ -40,7 +40,10 @@ class SlowPlug implements HidTransport {
   async send(): Promise<void> {}
 }
 
-async function start(transport: HidTransport): Promise<{ daemon: Daemon; failures: Error[] }> {
+async function start(
+  transport: HidTransport,
+  options: Pick<DaemonOptions, 'onExit'> = {},
+): Promise<{ daemon: Daemon; failures: Error[] }> {
   const failures: Error[] = [];
   const daemon = await startDaemon({
     vault,
@@ -49,6 +52,7 @@ async function start(transport: HidTransport): Promise<{ daemon: Daemon; failure
     consent: 'never',
     log: createLog('silent', () => undefined),
     onTransportError: (_, error) => failures.push(error),
+    ...options,
   });
   return { daemon, failures };
 }
@@ -70,6 +74,27 @@ test('a daemon that is stopped while it replugs stays unplugged', async () => {
   await stopped;
   expect(plug.events.at(-1)).toBe('out');
   expect(() => vault.device).toThrow('closed');
+});
+
+test('a process that dies while a device is being plugged in takes it along', async () => {
+  const events: string[] = [];
+  let die: () => void = () => expect.fail('nobody is told how to remove the device');
+  const plug: HidTransport = {
+    name: 'never there',
+    async open() {
+      events.push('opening');
+      die();
+      throw new TransportError('io', 'the end');
+    },
+    close: async () => undefined,
+    closeNow: () => void events.push('removed'),
+    send: async () => undefined,
+  };
+  const onExit = (act: () => void) => {
+    die = act;
+  };
+  await expect(start(plug, { onExit })).rejects.toThrow('the end');
+  expect(events).toEqual(['opening', 'removed']);
 });
 
 test('a key that cannot be plugged in again is a failed device', async () => {

@@ -38,17 +38,23 @@ const portReset = 0x04;
 
 const nothing = new Uint8Array(0);
 
+export interface ControlEvents {
+  /** Gets output reports that come as SET_REPORT: 64 bytes, owned by the receiver. */
+  onReport(report: Uint8Array): void;
+  /** Called after a reset of the port: whatever was between host and key is over. */
+  onReset(): void;
+}
+
 export class ControlEndpoint {
   readonly #identity: DeviceIdentity;
-  readonly #onReport: (report: Uint8Array) => void;
+  readonly #events: ControlEvents;
   #configuration: number = fidoUsbDevice.configurationValue;
   #idleRate = 0;
   readonly #halted = new Set<number>();
 
-  /** `onReport` gets output reports that come as SET_REPORT: 64 bytes, owned by the receiver. */
-  constructor(identity: DeviceIdentity, onReport: (report: Uint8Array) => void) {
+  constructor(identity: DeviceIdentity, events: ControlEvents) {
     this.#identity = identity;
-    this.#onReport = onReport;
+    this.#events = events;
   }
 
   /** Whether transfers of an interrupt endpoint (with its direction bit) go through. */
@@ -194,17 +200,19 @@ export class ControlEndpoint {
         return true;
       case HidRequest.SET_REPORT:
         if (value !== ReportType.OUTPUT << 8 || data.length !== reportSize) return false;
-        this.#onReport(Uint8Array.from(data));
+        this.#events.onReport(Uint8Array.from(data));
         return true;
       default:
         return false;
     }
   }
 
+  /** Hosts that hand the reset through expect what the kernel's own server does: it restores the configuration. */
   #reset(): true {
-    this.#configuration = 0;
+    this.#configuration = fidoUsbDevice.configurationValue;
     this.#idleRate = 0;
     this.#halted.clear();
+    this.#events.onReset();
     return true;
   }
 }

@@ -17,12 +17,12 @@ import {
 
 /** A peer that lets this much pile up is not reading any more. */
 const maxBacklogBytes = 1 << 20;
-/** For a host whose machine went away without a word. */
+/** For a host whose machine went away without a word, while nothing is on its way there. */
 const keepAliveMs = 10_000;
 
 export interface PeerOptions {
   readonly identity: DeviceIdentity;
-  /** How long a peer may take for a request, and for asking the first one. */
+  /** How long a peer may take for a request, for asking the first one, and for fetching the next report. */
   readonly patienceMs: number;
   /** Grants the device to this peer, or not. */
   claim(): boolean;
@@ -42,7 +42,7 @@ export class Peer {
     this.#options = options;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveMs);
-    socket.setTimeout(options.patienceMs, () => socket.destroy());
+    socket.setTimeout(options.patienceMs, () => socket.resetAndDestroy());
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.on('error', () => socket.destroy());
   }
@@ -64,15 +64,16 @@ export class Peer {
       if (!(error instanceof UsbIpError)) throw error;
       this.#socket.destroy();
     }
-    // A host that has the device may be silent for days, but not in the middle of a request.
-    this.#socket.setTimeout(this.#urbs !== undefined && !this.#reader.isHalfway ? 0 : this.#options.patienceMs);
+    if (this.#reader.isHalfway) this.#socket.setTimeout(this.#options.patienceMs);
   }
 
   #handleNext(): boolean {
     if (this.#urbs !== undefined) {
       const command = this.#reader.nextCommand();
-      if (command !== undefined) this.#urbs.perform(command);
-      return command !== undefined;
+      if (command === undefined) return false;
+      this.#socket.setTimeout(0);
+      this.#urbs.perform(command);
+      return true;
     }
     const request = this.#reader.nextOperation();
     if (request !== undefined) this.#answer(request);
@@ -86,8 +87,20 @@ export class Peer {
     else if (!claim()) this.#write(encodeImportRefusal(ImportStatus.DEV_BUSY));
     else {
       this.#write(encodeImported(identity));
-      this.#urbs = new Urbs(identity, (bytes) => this.#write(bytes), onReport, onAbandoned);
+      this.#socket.setTimeout(0); // A host that has the device may be silent for days.
+      this.#urbs = new Urbs(identity, {
+        reply: (bytes) => this.#write(bytes),
+        deliver: (bytes) => this.#deliver(bytes),
+        onReport,
+        onAbandoned,
+      });
     }
+  }
+
+  /** Whoever gets a report asks for the next one, or takes back that it asks. If not, its machine or network is gone. */
+  #deliver(bytes: Uint8Array): void {
+    this.#write(bytes);
+    this.#socket.setTimeout(this.#options.patienceMs);
   }
 
   #write(bytes: Uint8Array): void {

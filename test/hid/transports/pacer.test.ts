@@ -45,6 +45,13 @@ it('starts a new burst after a pause', () => {
   expect(written).toEqual(numbers(44));
 });
 
+it('keeps two of the longest messages, and drops what comes beyond', () => {
+  const { written, send } = paced();
+  for (let i = 0; i < 1000; i++) send(i % 100, (i % 100) + 1);
+  vi.advanceTimersByTime(100);
+  expect(written).toEqual(Array.from({ length: 24 + 2 * 129 }, (_, i) => i % 100));
+});
+
 it('forgets what waits when it is stopped', () => {
   const { pacer, written, send } = paced();
   send(0, 100);

@@ -278,6 +278,17 @@ describe('a host that does not collect', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('finds no more reports than two of the longest messages have', async () => {
+    const { kernel, transport, fromDevice } = await plugIn();
+    kernel.stopCollecting();
+    for (let i = 0; i < 1000; i++) await transport.send(report(i % 100));
+    kernel.collectAgain();
+    for (let i = 0; i < 2 * 129; i++) expect(await fromDevice.next()).toEqual(report(i % 100));
+    await transport.send(report(200));
+    expect(await fromDevice.next()).toEqual(report(200));
+    await transport.close();
+  });
+
   it('has its second anew with every report that it collects', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { kernel, transport, fromDevice, onAbandoned } = await plugIn();

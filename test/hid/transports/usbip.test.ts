@@ -1,9 +1,14 @@
 // The USB/IP transport over plain TCP, with an independent client in the kernel's place.
 
 import { connect } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CtapHidDevice } from '../../../hid/device.ts';
+import { splitMessage } from '../../../hid/packet.ts';
 import { UsbIpTransport } from '../../../hid/transports/usbip.ts';
+import { broadcastChannel, Command, maxMessageSize } from '../../../hid/wire.ts';
 import {
   deviceListRequest,
   importRequest,
@@ -230,6 +235,32 @@ describe('a transfer from the host', () => {
 });
 
 describe('a control transfer', () => {
+  it('that resets the port ends what was under way, and leaves no report of before', async () => {
+    const { transport, detached, fromHost } = await open();
+    const client = await importFrom(transport);
+    const first = read(client);
+    await client.control(statusRequest);
+    for (let i = 0; i < 5; i++) await transport.send(report(i));
+    await first.done;
+    expect(await client.control(setupPacket(0x23, 3, 4))).toMatchObject({ status: 0 });
+    await detached.next();
+    const next = read(client);
+    await client.submit(1, 'out', { data: Buffer.from(report(6)) }).done;
+    expect(await fromHost.next()).toEqual(report(6));
+    await transport.send(report(7));
+    expect((await next.done).data).toEqual(Buffer.from(report(7)));
+  });
+
+  it('that resets the port leaves a transfer waiting, and its host reading', async () => {
+    const { transport } = await open();
+    const client = await importFrom(transport);
+    const waiting = read(client);
+    await client.control(setupPacket(0x23, 3, 4));
+    for (let i = 0; i < 2; i++) await transport.send(report(i));
+    expect((await waiting.done).data).toEqual(Buffer.from(report(0)));
+    expect((await read(client).done).data).toEqual(Buffer.from(report(1)));
+  });
+
   it('has no more data than the host has room for', async () => {
     const { transport } = await open();
     const client = await importFrom(transport);
@@ -275,6 +306,61 @@ describe('UNLINK', () => {
     await transport.send(report(2));
     expect((await again.done).data).toEqual(Buffer.from(report(2)));
   });
+});
+
+describe('UNLINK of a transfer whose answer is on its way', () => {
+  /** A host that has closed the device before it saw the report that it is sent. */
+  async function closeLate() {
+    const { transport, detached } = await open();
+    const client = await importFrom(transport);
+    const [first, last] = [read(client), read(client)];
+    await client.control(statusRequest);
+    for (let i = 0; i < 2; i++) await transport.send(report(i));
+    await last.done;
+    return { transport, detached, client, first, last };
+  }
+
+  it('is the end of reading as well: what is sent then is lost', async () => {
+    const { transport, detached, client, last } = await closeLate();
+    expect(await client.unlink(last.sequence)).toBe(0);
+    await detached.next();
+    await transport.send(report(2));
+    const again = read(client);
+    await client.control(statusRequest);
+    await transport.send(report(3));
+    expect((await again.done).data).toEqual(Buffer.from(report(3)));
+  });
+
+  it('is told once', async () => {
+    const { detached, client, first, last } = await closeLate();
+    expect([await client.unlink(first.sequence), await client.unlink(last.sequence)]).toEqual([0, 0]);
+    await detached.next();
+    expect(detached.size).toBe(0);
+  });
+
+  it('is nothing if the host has asked again since, or asks still', async () => {
+    const { transport, detached, client, first } = await closeLate();
+    const next = read(client);
+    expect(await client.unlink(first.sequence)).toBe(0);
+    await transport.send(report(2));
+    expect((await next.done).data).toEqual(Buffer.from(report(2)));
+    expect(detached.size).toBe(0);
+  });
+});
+
+it('a host that stops reading does not meet what was not sent yet when it reads again', async () => {
+  const { transport, detached } = await open();
+  const client = await importFrom(transport);
+  const first = read(client);
+  await client.control(statusRequest);
+  for (let i = 0; i < 200; i++) await transport.send(report(i));
+  await first.done;
+  await client.unlink(first.sequence);
+  await detached.next();
+  const again = read(client);
+  await client.control(statusRequest);
+  await transport.send(report(255));
+  expect((await again.done).data).toEqual(Buffer.from(report(255)));
 });
 
 describe('a peer that breaks the protocol', () => {
@@ -340,6 +426,33 @@ describe('a peer that breaks the protocol', () => {
     expect(await fromHost.next()).toEqual(report(1));
   });
 
+  it('is told from one whose machine is gone: it does not ask for the next report, and makes room', async () => {
+    const { transport, detached } = await open({ patienceMs: 20 });
+    const gone = await importFrom(transport);
+    const waiting = read(gone);
+    await gone.control(statusRequest);
+    for (let i = 0; i < 2; i++) await transport.send(report(i));
+    await waiting.done;
+    await read(gone).done;
+    await detached.next();
+    await gone.closed;
+    await importFrom(transport);
+  });
+
+  it('is told from a host that asks for the next report, and waits', async () => {
+    const { transport } = await open({ patienceMs: 500 });
+    const host = await importFrom(transport);
+    const first = read(host);
+    await host.control(statusRequest);
+    await transport.send(report(1));
+    await first.done;
+    const next = read(host);
+    const silent = await connectTo(transport);
+    await silent.closed;
+    await transport.send(report(2));
+    expect(await next.done).toMatchObject({ status: 0 });
+  });
+
   it('cannot keep others out: beyond sixteen connections the next one is closed, and their end makes room', async () => {
     const { transport } = await open();
     const many = await Promise.all(Array.from({ length: 16 }, () => connectTo(transport)));
@@ -349,6 +462,42 @@ describe('a peer that breaks the protocol', () => {
     await expect.poll(async () => (await (await connectTo(transport)).import().catch(() => undefined))?.status).toBe(0);
   });
 });
+
+it('a host that sends long pings and fetches next to no answer cannot fill the memory', async () => {
+  const transport = new UsbIpTransport(anyPort, identity);
+  opened.push(transport);
+  const never = () => expect.fail('a ping is not for the handler');
+  const version = { major: 1, minor: 0, build: 0 };
+  const device = new CtapHidDevice({ transport, handler: { cbor: never, msg: never }, version, onBug: never });
+  await device.open();
+  const host = await importFrom(transport);
+  const answer = read(host);
+  await host.submit(1, 'out', { data: reportsOf(broadcastChannel, Command.INIT, 8) }).done;
+  const channel = (await answer.done).data.readUInt32BE(15);
+  const ping = reportsOf(channel, Command.PING, maxMessageSize);
+  read(host);
+  await host.control(statusRequest);
+
+  const heapBefore = settledHeap();
+  for (let i = 0; i < 2000; i++) {
+    const parts = [0, 4096, 8192].map((start) => ping.subarray(start, start + 4096));
+    const transfers = parts.map((data) => host.submit(1, 'out', { data }));
+    if (i % 20 === 0) await transfers[2]?.done;
+  }
+  await host.control(statusRequest);
+  expect(settledHeap() - heapBefore).toBeLessThan(8 << 20);
+}, 60_000);
+
+/** A message of `length` zeros, in reports one after the other. */
+function reportsOf(channel: number, command: number, length: number): Buffer {
+  return Buffer.concat(splitMessage(channel, command, new Uint8Array(length)));
+}
+
+function settledHeap(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
+}
 
 describe('a fuzzed peer', () => {
   const setups = fc
@@ -430,10 +579,5 @@ describe('a fuzzed peer', () => {
     }
     socket.end();
     await closed;
-  }
-
-  function settledHeap(): number {
-    globalThis.gc?.();
-    return process.memoryUsage().heapUsed;
   }
 });

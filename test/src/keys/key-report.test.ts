@@ -140,6 +140,61 @@ test('a key that is pulled out while it is asked is reported, and its connection
   expect(close).toHaveBeenCalledTimes(1);
 });
 
+describe('a key that says for ever that it is busy', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  const channel = 9;
+  /** Gives out a channel, and on that answers nothing but keepalive messages, until it is closed. */
+  function busyKey(close: () => Promise<void>): HostConnection {
+    let tell: (report: Uint8Array) => void = () => undefined;
+    let isClosed = false;
+    return {
+      send(report) {
+        if (report[4] === (0x80 | Command.INIT)) {
+          const answer = Uint8Array.of(
+            ...report.subarray(7, 15),
+            ...[0, 0, 0, channel],
+            2,
+            ...[1, 0, 0],
+            Capability.CBOR,
+          );
+          for (const each of splitMessage(broadcastChannel, Command.INIT, answer)) tell(each);
+        } else {
+          const [keepalive = report] = splitMessage(channel, Command.KEEPALIVE, Uint8Array.of(1));
+          setInterval(() => !isClosed && tell(keepalive), 50);
+        }
+      },
+      onReport: (listener) => {
+        tell = listener;
+      },
+      onClose: () => undefined,
+      close: () => {
+        isClosed = true;
+        return close();
+      },
+    };
+  }
+
+  test.each([
+    ['is given up and closed', async () => undefined],
+    ['is given up, even if it cannot be closed', () => new Promise<void>(() => undefined)],
+  ])('%s after five seconds, with the reason', async (_, howToClose) => {
+    const close = vi.fn(howToClose);
+    const report = reportKey(device, async () => busyKey(close));
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(close).toHaveBeenCalled();
+    expect(await report).toEqual({
+      ...place,
+      ...silent,
+      problem: {
+        message: 'the key is busy and told nothing of itself for 5 seconds',
+        hint: 'pull it out and plug it in again',
+      },
+    });
+  });
+});
+
 describe('a key that has just come', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());

@@ -21,12 +21,18 @@ const stall = undefined;
 
 function plugIn() {
   const reports: Uint8Array[] = [];
-  const endpoint = new ControlEndpoint(identity, (report) => reports.push(report));
+  let resets = 0;
+  const endpoint = new ControlEndpoint(identity, {
+    onReport: (report) => reports.push(report),
+    onReset: () => {
+      resets++;
+    },
+  });
   const ask = (requestType: number, request: number, value = 0, index = 0, length = 0xff) =>
     endpoint.answer(setupPacket(requestType, request, value, index, length), none);
   const tell = (requestType: number, request: number, value = 0, index = 0, data: Uint8Array = none) =>
     endpoint.answer(setupPacket(requestType, request, value, index, data.length), data);
-  return { endpoint, ask, tell, reports };
+  return { endpoint, ask, tell, reports, resets: () => resets };
 }
 
 describe('what a host asks', () => {
@@ -100,7 +106,7 @@ describe('what a host tells', () => {
     expect(plugIn().tell(requestType, request, value, index)).toEqual(answer);
   });
 
-  it('is remembered: configuration and idle rate, until the port is reset', () => {
+  it('is remembered: configuration and idle rate', () => {
     const { ask, tell } = plugIn();
     tell(0x21, 10, 0x0500);
     expect(ask(0xa1, 2)).toEqual(Uint8Array.of(5));
@@ -108,8 +114,17 @@ describe('what a host tells', () => {
     expect(ask(0x80, 8)).toEqual(Uint8Array.of(0));
     tell(0x00, 9, 1);
     expect(ask(0x80, 8)).toEqual(Uint8Array.of(1));
-    tell(0x23, 3, 4);
-    expect([ask(0x80, 8), ask(0xa1, 2)]).toEqual([Uint8Array.of(0), Uint8Array.of(0)]);
+  });
+
+  it('is forgotten with a reset of its port; the configuration is there again, which no host sets after that', () => {
+    const { endpoint, ask, tell, resets } = plugIn();
+    tell(0x21, 10, 0x0500);
+    tell(0x00, 9, 0);
+    tell(0x02, 3, 0, 0x81);
+    expect(tell(0x23, 3, 4)).toEqual(none);
+    expect([ask(0x80, 8), ask(0xa1, 2)]).toEqual([Uint8Array.of(1), Uint8Array.of(0)]);
+    expect([endpoint.isReady(0x81), endpoint.isReady(0x01)]).toEqual([true, true]);
+    expect(resets()).toBe(1);
   });
 
   it.each([0x81, 0x01])('a halt of endpoint %i, and its end', (endpoint) => {
