@@ -1,18 +1,23 @@
 // A vault that is unlocked: records by the keys of now, signature counts, slots, rekeying. It follows another process that
 // renews the keys.
 
+import { setImmediate as otherWork } from 'node:timers/promises';
 import type { Credential, DeviceState, RelyingParty, VaultTransaction } from '../ctap/env.ts';
 import { closeDatabase, type Database, transact } from './database.ts';
 import { type Generations, generationsOf } from './generations.ts';
 import { checkAuthentication, type Header } from './header.ts';
 import { changeHeader, headerBytes, readHeader, slotsIn } from './header-store.ts';
+import { compareIndex, type Misfits, mendIndex } from './inspection.ts';
+import { hex } from './record-keys.ts';
+import { type ListedRecord, listRecords } from './record-list.ts';
 import { RecordStore } from './record-store.ts';
+import { wipeSecrets } from './records.ts';
 import { type RekeyOptions, type RekeyReport, rekeyVault } from './rekey.ts';
 import { SignCounter } from './sign-counter.ts';
 import { draftSlot, type NewSlot, type SlotOptions } from './slot-keys.ts';
 import { type SlotInfo, slotId, slotInfo, slotKinds, wrapRootKey } from './slots.ts';
 import { openSlots, rootKeyBy, type Way } from './unlock.ts';
-import type { OpenVault } from './vault.ts';
+import type { CheckReport, DamagedRecord, OpenVault } from './vault.ts';
 import { VaultError } from './vault-error.ts';
 
 export class StoredVault implements OpenVault {
@@ -24,7 +29,7 @@ export class StoredVault implements OpenVault {
   /** The header that the keys of `#openRecords` belong to; empty: not compared yet. */
   #knownHeader: Buffer = Buffer.alloc(0);
   /** Lists that are being read. */
-  readonly #lists = new Set<Generator<Credential | VaultError>>();
+  readonly #lists = new Set<Generator<ListedRecord>>();
   #passphraseChecks: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string, database: Database, generations: Generations, way: Way) {
@@ -53,11 +58,15 @@ export class StoredVault implements OpenVault {
   }
 
   *credentials(): Iterable<Credential | VaultError> {
-    const list = this.#records.credentials();
+    for (const { found } of this.#list()) yield found;
+  }
+
+  *#list(): Generator<ListedRecord> {
+    const list = listRecords(() => this.#records);
     this.#lists.add(list);
     try {
-      for (const entry of list) {
-        yield entry;
+      for (const listed of list) {
+        yield listed;
         this.#requireOpen();
       }
     } finally {
@@ -192,11 +201,53 @@ export class StoredVault implements OpenVault {
     );
   }
 
-  /** Opens every record; what is damaged is remembered, so that no later answer leaves it out silently. */
+  /** Compares records with index and count, and mends these; what is missing is remembered. */
   verify(): void {
-    const repair = this.#records.verify();
-    if (repair.unindexed.length === 0 && !repair.miscounted) return;
-    transact(this.#database, repair.unindexed.length + 1, () => this.#records.mend(repair));
+    const comparison = compareIndex(() => this.#records);
+    let step = comparison.next();
+    while (!step.done) step = comparison.next();
+    this.#mend(step.value);
+  }
+
+  #mend(misfits: Misfits): number {
+    const { unindexed, missing } = misfits;
+    let mended = 0;
+    if (unindexed.length + missing.length > 0 || this.#records.isMiscounted()) {
+      mended = transact(this.#database, 2 * (unindexed.length + missing.length) + 1, () => {
+        const records = this.#records;
+        const count = mendIndex(records, misfits);
+        if (!records.isMiscounted()) return count;
+        records.recount();
+        return count + 1;
+      });
+    }
+    this.#records.rememberLost(missing);
+    return mended;
+  }
+
+  async check(): Promise<CheckReport> {
+    const comparison = compareIndex(() => this.#records);
+    let step = comparison.next();
+    for (; !step.done; step = comparison.next()) await otherWork();
+    const mended = this.#mend(step.value);
+    const damaged: DamagedRecord[] = [];
+    let sound = 0;
+    for (const { key, found } of this.#list()) {
+      if (found instanceof VaultError) {
+        const rpId = this.#records.rpIdBeside(key) ?? null;
+        damaged.push({ record: hex(key), rpId, message: found.message });
+      } else {
+        wipeSecrets(found);
+        sound++;
+      }
+      if ((sound + damaged.length) % 32 === 0) await otherWork();
+    }
+    return { sound, mended, damaged };
+  }
+
+  async dropDamaged(damaged: readonly string[]): Promise<number> {
+    const keys = damaged.map((record) => Uint8Array.from(Buffer.from(record, 'hex')));
+    return transact(this.#database, 2 * keys.length + 1, () => this.#records.drop(keys));
   }
 
   async close(): Promise<void> {
@@ -204,7 +255,7 @@ export class StoredVault implements OpenVault {
     try {
       this.#signCounter.release();
     } finally {
-      // Each holds a key, and a cursor; LMDB crashes on a cursor whose database was closed.
+      // Each holds keys.
       for (const list of this.#lists) list.return(undefined);
       this.#openRecords.forget();
       this.#openRecords = undefined;

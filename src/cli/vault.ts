@@ -6,10 +6,10 @@ import { createVault, newRecoveryPhrase, vaultExists } from '../../store/vault.t
 import { credentialKindOf, loadConfig, type Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { keepPublicState } from '../lock/public-state.ts';
-import { addVaultCheck } from './backup.ts';
 import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
+import { addVaultCheck } from './vault-check.ts';
 import { addRekeyCommand } from './vault-rekey.ts';
 import { addRecoveryPhrase, addSlotCommands } from './vault-slots.ts';
 
