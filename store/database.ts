@@ -19,9 +19,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { ABORT, open, type RootDatabase } from 'lmdb';
 import { CommitOrder } from './commit-order.ts';
-import { checkAllPages, checkMetaPages, metaPagesBytes } from './pages.ts';
+import { checkAllPages, checkMetaPages, metaPagesBytes, type ReadBytes } from './pages.ts';
 import { translateErrors, VaultError } from './vault-error.ts';
 
 export interface Database {
@@ -41,6 +42,9 @@ const mebibyte = 1024 * 1024;
 
 /** Up to this size the whole file is checked before it is opened; beyond it only what has a constant cost. */
 const fullCheckBytes = 4 * mebibyte;
+
+/** Some milliseconds' work. */
+const pagesAtOnce = 64;
 
 /** Virtual, not resident: room for over a million credentials without ever moving the map. */
 const mapBytes = 1024 * mebibyte;
@@ -232,13 +236,17 @@ function checkFile(path: string): boolean {
     for (;;) {
       const { size } = fstatSync(file);
       const isWhole = size <= fullCheckBytes;
-      const bytes = readBytes(file, 0, isWhole ? size : metaPagesBytes);
+      const whole = isWhole ? readBytes(file, 0, size) : undefined;
+      const read: ReadBytes = (start, length) =>
+        whole?.subarray(start, start + length) ?? readBytes(file, start, length);
+      const metaPages = read(0, metaPagesBytes);
       try {
-        if (isWhole) checkAllPages(bytes);
-        else checkMetaPages(bytes, size, (offset) => readBytes(file, offset, 8).readBigUInt64LE());
+        if (isWhole) for (const _ of checkAllPages(size, read));
+        else checkMetaPages(size, read);
         return isWhole;
       } catch (error) {
-        if (readBytes(file, 0, bytes.length).equals(bytes)) throw error;
+        const compared = whole ?? metaPages;
+        if (readBytes(file, 0, compared.length).equals(compared)) throw error;
       }
     }
   } finally {
@@ -246,11 +254,36 @@ function checkFile(path: string): boolean {
   }
 }
 
+/**
+ * Checks every page of the last commit, whatever the size of the file, with a turn for others after every few. The
+ * database must not be closed before it is done.
+ * @param goOn called after each turn; ends the check by throwing.
+ * @throws VaultError `corrupt` if a page is damaged.
+ */
+export async function checkPages({ lmdb, file }: Database, goOn: () => void): Promise<void> {
+  // As long as this state is held, LMDB uses no page of it, nor of later ones, for anything else.
+  const state = lmdb.useReadTransaction();
+  try {
+    const metaPages = readBytes(file, 0, metaPagesBytes);
+    const read: ReadBytes = (start, length) =>
+      start === 0 ? metaPages : translateErrors(() => readBytes(file, start, length));
+    let pages = 0;
+    for (const _ of checkAllPages(fstatSync(file).size, read)) {
+      if (++pages % pagesAtOnce !== 0) continue;
+      await otherWork();
+      goOn();
+    }
+  } finally {
+    state.done();
+  }
+}
+
+/** Fewer than `length` where the file ends. */
 function readBytes(file: number, start: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let done = 0; done < length; ) {
     const count = readSync(file, bytes, done, length - done, start + done);
-    if (count === 0) throw new VaultError('corrupt', `${dataFile} became shorter while it was read`);
+    if (count === 0) return bytes.subarray(0, done);
     done += count;
   }
   return bytes;

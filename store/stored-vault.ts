@@ -3,7 +3,7 @@
 
 import { setImmediate as otherWork } from 'node:timers/promises';
 import type { Credential, DeviceState, RelyingParty, VaultTransaction } from '../ctap/env.ts';
-import { closeDatabase, type Database, transact } from './database.ts';
+import { checkPages, closeDatabase, type Database, transact } from './database.ts';
 import { type Generations, generationsOf } from './generations.ts';
 import { checkAuthentication, type Header } from './header.ts';
 import { changeHeader, headerBytes, readHeader, slotsIn } from './header-store.ts';
@@ -31,6 +31,8 @@ export class StoredVault implements OpenVault {
   /** Lists that are being read. */
   readonly #lists = new Set<Generator<ListedRecord>>();
   #passphraseChecks: Promise<unknown> = Promise.resolve();
+  /** They hold a state of the database, and end soon after the vault is closed. */
+  #pageChecks: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string, database: Database, generations: Generations, way: Way) {
     this.directory = directory;
@@ -226,6 +228,10 @@ export class StoredVault implements OpenVault {
   }
 
   async check(): Promise<CheckReport> {
+    // First, since LMDB trusts them.
+    const pages = checkPages(this.#database, () => this.#requireOpen());
+    this.#pageChecks = Promise.allSettled([this.#pageChecks, pages]);
+    await pages;
     const comparison = compareIndex(() => this.#records);
     let step = comparison.next();
     for (; !step.done; step = comparison.next()) await otherWork();
@@ -260,6 +266,7 @@ export class StoredVault implements OpenVault {
       this.#openRecords.forget();
       this.#openRecords = undefined;
       this.#way.slotKey.fill(0);
+      await this.#pageChecks;
       await closeDatabase(this.#database);
     }
   }

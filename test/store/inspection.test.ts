@@ -1,6 +1,6 @@
 // Whether records and index fit together: what is mended, what is told, what is dropped, what a restore brings back.
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -179,6 +179,51 @@ describe('what is lost', () => {
     await edit(0x10, flipValue(60));
     expect(await vault.check()).toMatchObject({ sound: 0, damaged: [{ rpId: null }] });
     await vault.close();
+  });
+});
+
+describe('a file that is too large to be checked when it is opened', () => {
+  /** Records of a megabyte each, on overflow pages. */
+  const large = [11, 12, 13, 14, 15].map((number) =>
+    sampleCredential(number, { user: { id: Uint8Array.of(1), name: 'x'.repeat(1_000_000) } }),
+  );
+  let vault: OpenVault;
+  beforeEach(async () => {
+    vault = await openVault(directory, unlock);
+    await put(vault, large);
+    await vault.close();
+    vault = await openVault(directory, unlock);
+  });
+
+  it('has all its pages checked by a check, also while others write', async () => {
+    const check = vault.check();
+    const tool = await openVault(directory, unlock);
+    for (let round = 0; round < 2; round++) {
+      for (const credential of large) await put(tool, [credential]);
+      await nextTurn();
+    }
+    expect(await check).toEqual({ sound: all.length + large.length, mended: 0, damaged: [] });
+    await tool.close();
+    await vault.close();
+  });
+
+  it('is refused by a check where one byte of a page is changed', async () => {
+    const file = openSync(join(directory, 'data.mdb'), 'r+');
+    const kind = Buffer.alloc(2);
+    const pages = Array.from({ length: fstatSync(file).size / 4096 }, (_, page) => page * 4096);
+    const overflow = pages.filter((at) => readSync(file, kind, 0, 2, at + 18) === 2 && kind[0] === 4 && kind[1] === 0);
+    for (const at of overflow) writeSync(file, Uint8Array.of(0xff), 0, 1, at + 21);
+    closeSync(file);
+    expect(overflow.length).toBeGreaterThan(large.length - 1);
+    await expect(vault.check()).rejects.toEqual(corrupt);
+    await vault.close();
+  });
+
+  it('can be closed while it is checked', async () => {
+    const check = expect(vault.check()).rejects.toThrow('the vault is closed');
+    await new Promise(setImmediate);
+    await vault.close();
+    await check;
   });
 });
 
