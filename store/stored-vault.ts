@@ -11,7 +11,7 @@ import { compareIndex, type Misfits, mendIndex } from './inspection.ts';
 import { hex } from './record-keys.ts';
 import { type ListedRecord, listRecords } from './record-list.ts';
 import { RecordStore } from './record-store.ts';
-import { wipeSecrets } from './records.ts';
+import { encodeCredential, wipeSecrets } from './records.ts';
 import { type RekeyOptions, type RekeyReport, rekeyVault } from './rekey.ts';
 import { SignCounter } from './sign-counter.ts';
 import { draftSlot, type NewSlot, type SlotOptions } from './slot-keys.ts';
@@ -103,10 +103,12 @@ export class StoredVault implements OpenVault {
   async update(change: (tx: VaultTransaction) => void): Promise<void> {
     const writes: ((records: RecordStore) => void)[] = [];
     let changes = 0;
+    let bytes = maxDeviceBytes; // Its record is written anew with every change.
     change({
       putCredential: (credential) => {
         const copy = structuredClone(credential);
         changes += 3; // the record, its index, and the place it may move from
+        bytes += sizeOf(copy);
         writes.push((records) => records.putCredential(copy));
       },
       deleteCredential: (id) => {
@@ -128,10 +130,15 @@ export class StoredVault implements OpenVault {
     // The caller goes on first: nothing is to be seen of the change until the promise resolves.
     await Promise.resolve();
     this.#requireOpen();
-    transact(this.#database, changes, () => {
-      const records = this.#records;
-      for (const write of writes) write(records);
-    });
+    transact(
+      this.#database,
+      changes,
+      () => {
+        const records = this.#records;
+        for (const write of writes) write(records);
+      },
+      bytes,
+    );
   }
 
   /** One at a time: each takes 128 MiB, and those that wait end with the vault, not with all of their work. */
@@ -300,4 +307,14 @@ export class StoredVault implements OpenVault {
     if (!this.#openRecords) throw new VaultError('io', 'the vault is closed', { hint: 'open it again' });
     return this.#openRecords;
   }
+}
+
+/** A large-blob array, and then some. */
+const maxDeviceBytes = 32 * 1024;
+
+/** Bytes of a credential in the file, with its seal, its keys, and its index entry. */
+function sizeOf(credential: Credential): number {
+  const record = encodeCredential(credential);
+  record.fill(0);
+  return record.length + 160;
 }
