@@ -7,6 +7,7 @@ import {
   existsSync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -19,9 +20,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { ABORT, open, type RootDatabase } from 'lmdb';
 import { CommitOrder } from './commit-order.ts';
-import { checkAllPages, checkMetaPages, metaPagesBytes } from './pages.ts';
+import { checkAllPages, checkMetaPages, metaPagesBytes, type ReadBytes } from './pages.ts';
 import { translateErrors, VaultError } from './vault-error.ts';
 
 export interface Database {
@@ -42,8 +44,14 @@ const mebibyte = 1024 * 1024;
 /** Up to this size the whole file is checked before it is opened; beyond it only what has a constant cost. */
 const fullCheckBytes = 4 * mebibyte;
 
+/** Some milliseconds' work. */
+const pagesAtOnce = 64;
+
 /** Virtual, not resident: room for over a million credentials without ever moving the map. */
 const mapBytes = 1024 * mebibyte;
+
+/** Pages behind the last one that are kept for the next commits. */
+const sparePages = 64;
 
 /** One change of a record copies at most these pages: its path and a split in two places, and free lists. */
 const pagesPerChange = 16;
@@ -109,14 +117,18 @@ export async function closeDatabase(database: Database): Promise<void> {
 /**
  * Runs `change` in one transaction, on the disk when this returns, undone if it throws.
  * @param changes how many records it puts or removes at most.
+ * @param bytes of what it puts, about.
  * @throws what `change` throws; VaultError `full`, `read-only`, `not-found`, `io` if it cannot be committed.
  */
-export function transact<T>(database: Database, changes: number, change: () => T): T {
-  return inTransaction(database, () => {
+export function transact<T>(database: Database, changes: number, change: () => T, bytes = 1024 * changes): T {
+  let isAmple = false;
+  const result = inTransaction(database, () => {
     requirePlace(database);
-    makeRoom(database, changes);
+    isAmple = makeRoom(database, changes, bytes);
     return change();
   });
+  if (isAmple) giveRoomBack(database);
+  return result;
 }
 
 /** A file without its name still takes every commit, and loses them all when the last program closes it. */
@@ -147,18 +159,37 @@ function inTransaction<T>({ lmdb, order }: Database, change: () => T): T {
 /**
  * Gives the file the blocks that a transaction may need before LMDB writes to it: a write that fails half-way inside
  * LMDB damages its memory. Must run inside the transaction, where no other process can write to the same place.
+ * @returns whether that was much, of which some is probably left over.
  */
-function makeRoom({ lmdb, file }: Database, changes: number): void {
+function makeRoom({ lmdb, file }: Database, changes: number, bytes: number): boolean {
   const { lastPageNumber, pageSize } = lmdb.getStats() as { lastPageNumber: number; pageSize: number };
-  // Many changes meet on the same pages: no more than all there are, and what the new records fill.
-  const pages = Math.min(pagesPerChange * (changes + 1), lastPageNumber + 2 * changes + 64);
+  // Many changes meet on the same pages: no more copies than there are pages. New ones are a third full at least.
+  const copies = Math.min(pagesPerChange * (changes + 1), lastPageNumber + sparePages);
+  const pages = copies + Math.ceil((3 * bytes) / pageSize);
   const needed = (lastPageNumber + 1 + pages) * pageSize;
   let { size } = fstatSync(file);
-  if (size >= needed) return;
+  if (size >= needed) return false;
+  // Pages of what was removed can be used again once nobody reads them: those who were killed do not.
+  lmdb.readerCheck();
   const zeros = Buffer.alloc(64 * pageSize);
   while (size < needed) {
     size += writeSync(file, zeros, 0, zeros.length, size);
   }
+  return pages > 4 * sparePages;
+}
+
+/** Only within the write lock, where nobody makes room meanwhile. No state has pages behind those of the last commit. */
+function giveRoomBack({ lmdb, file, order }: Database): void {
+  translateErrors(() =>
+    lmdb.transactionSync(() => {
+      if (order.mend()) {
+        const { lastPageNumber, pageSize } = lmdb.getStats() as { lastPageNumber: number; pageSize: number };
+        const kept = (lastPageNumber + 1 + sparePages) * pageSize;
+        if (fstatSync(file).size > kept) ftruncateSync(file, kept);
+      }
+      return ABORT;
+    }),
+  );
 }
 
 /** A folder that others may enter is about to be closed to them, so it must hold nothing else: not a home, not /tmp. */
@@ -232,13 +263,17 @@ function checkFile(path: string): boolean {
     for (;;) {
       const { size } = fstatSync(file);
       const isWhole = size <= fullCheckBytes;
-      const bytes = readBytes(file, 0, isWhole ? size : metaPagesBytes);
+      const whole = isWhole ? readBytes(file, 0, size) : undefined;
+      const read: ReadBytes = (start, length) =>
+        whole?.subarray(start, start + length) ?? readBytes(file, start, length);
+      const metaPages = read(0, metaPagesBytes);
       try {
-        if (isWhole) checkAllPages(bytes);
-        else checkMetaPages(bytes, size, (offset) => readBytes(file, offset, 8).readBigUInt64LE());
+        if (isWhole) for (const _ of checkAllPages(size, read));
+        else checkMetaPages(size, read);
         return isWhole;
       } catch (error) {
-        if (readBytes(file, 0, bytes.length).equals(bytes)) throw error;
+        const compared = whole ?? metaPages;
+        if (readBytes(file, 0, compared.length).equals(compared)) throw error;
       }
     }
   } finally {
@@ -246,11 +281,36 @@ function checkFile(path: string): boolean {
   }
 }
 
+/**
+ * Checks every page of the last commit, whatever the size of the file, with a turn for others after every few. The
+ * database must not be closed before it is done.
+ * @param goOn called after each turn; ends the check by throwing.
+ * @throws VaultError `corrupt` if a page is damaged.
+ */
+export async function checkPages({ lmdb, file }: Database, goOn: () => void): Promise<void> {
+  // As long as this state is held, LMDB uses no page of it, nor of later ones, for anything else.
+  const state = lmdb.useReadTransaction();
+  try {
+    const metaPages = readBytes(file, 0, metaPagesBytes);
+    const read: ReadBytes = (start, length) =>
+      start === 0 ? metaPages : translateErrors(() => readBytes(file, start, length));
+    let pages = 0;
+    for (const _ of checkAllPages(fstatSync(file).size, read)) {
+      if (++pages % pagesAtOnce !== 0) continue;
+      await otherWork();
+      goOn();
+    }
+  } finally {
+    state.done();
+  }
+}
+
+/** Fewer than `length` where the file ends. */
 function readBytes(file: number, start: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let done = 0; done < length; ) {
     const count = readSync(file, bytes, done, length - done, start + done);
-    if (count === 0) throw new VaultError('corrupt', `${dataFile} became shorter while it was read`);
+    if (count === 0) return bytes.subarray(0, done);
     done += count;
   }
   return bytes;

@@ -35,23 +35,38 @@ export function generationsOf(header: Header, rootKey: Uint8Array): Generations 
 /** The root key before, sealed under the new one: nonce (24 bytes), ciphertext (32), tag (16). */
 export function sealPreviousKey(previousRootKey: Uint8Array, rootKey: Uint8Array, generation: number): Uint8Array {
   const nonce = randomBytes(nonceBytes);
-  const sealed = cipher(rootKey, nonce, generation).encrypt(previousRootKey);
+  const sealed = withCipher(rootKey, nonce, generation, (cipher) => cipher.encrypt(previousRootKey));
   return Uint8Array.from(Buffer.concat([nonce, sealed]));
 }
 
 function openPreviousKey(sealed: Uint8Array, rootKey: Uint8Array, generation: number): Uint8Array {
   try {
-    return cipher(rootKey, sealed.subarray(0, nonceBytes), generation).decrypt(sealed.subarray(nonceBytes));
+    return withCipher(rootKey, sealed.subarray(0, nonceBytes), generation, (cipher) =>
+      cipher.decrypt(sealed.subarray(nonceBytes)),
+    );
   } catch {
     throw new VaultError('corrupt', 'the header does not hold the key of the generation before');
   }
 }
 
-function cipher(rootKey: Uint8Array, nonce: Uint8Array, generation: number) {
+function withCipher(
+  rootKey: Uint8Array,
+  nonce: Uint8Array,
+  generation: number,
+  use: (cipher: ReturnType<typeof xchacha20poly1305>) => Uint8Array,
+): Uint8Array {
   const key = new Uint8Array(hkdfSync('sha256', rootKey, new Uint8Array(), previousKeyLabel, 32));
   const number = Buffer.alloc(4);
   number.writeUInt32BE(generation);
-  return xchacha20poly1305(key, nonce, number);
+  try {
+    return use(xchacha20poly1305(key, nonce, number));
+  } finally {
+    key.fill(0);
+  }
+}
+
+export function copyOf({ number, keys }: Generation): Generation {
+  return { number, keys: { seal: keys.seal.slice(), names: keys.names.slice() } };
 }
 
 export function wipe({ keys }: Generation): void {

@@ -8,6 +8,23 @@ import type { Credential, CredentialKind, DeviceState, RelyingParty } from '../c
 import type { Database } from './database.ts';
 import { type Generation, type Generations, wipe } from './generations.ts';
 import {
+  allBehind,
+  allWith,
+  besides,
+  concat,
+  counterKey,
+  credentialPrefix,
+  deviceKey,
+  hex,
+  indexOf,
+  indexPrefix,
+  isCredentialKey,
+  lostRecord,
+  recordKey,
+  recordOf,
+} from './record-keys.ts';
+import { type ListedRecord, listRecords } from './record-list.ts';
+import {
   decodeCounter,
   decodeCredential,
   decodeCredentialCount,
@@ -15,36 +32,24 @@ import {
   encodeCounter,
   encodeCredential,
   encodeDevice,
+  wipeSecrets,
 } from './records.ts';
 import { nameOf, openRecord, sealRecord } from './seal.ts';
 import { VaultError } from './vault-error.ts';
 
-/** The first byte of each key in the database; the last two with the lowest bit of the generation. */
-const keyPrefix = { device: 0x02, counter: 0x03, credential: 0x10, credentialIndex: 0x20 } as const;
-
-const deviceKey = Uint8Array.of(keyPrefix.device);
-const counterKey = Uint8Array.of(keyPrefix.counter);
-const nameBytes = 16;
 /** Records that stay open in memory. */
 const maxRecent = 64;
 
-/** What `verify` found to be mended. */
-export interface Repair {
-  /** Keys of intact records that the index does not name. */
-  readonly unindexed: readonly Uint8Array[];
-  readonly miscounted: boolean;
-}
-
 export class RecordStore {
-  readonly #database: Database['lmdb'];
+  readonly database: Database['lmdb'];
   #generations: Generations;
   readonly #recent = new Map<string, { readonly sealed: Buffer; readonly credential: Credential }>();
-  /** Keys that the index names and no record stands under; known where all records were verified. */
-  readonly #lost = new Set<string>();
+  /** Keys, hexadecimal, that the index named and no record stood under when they were last compared. */
+  #lost: readonly string[] = [];
   #device: { sealed: Buffer; state: DeviceState; credentialCount: number } | undefined;
 
   constructor(database: Database, generations: Generations) {
-    this.#database = database.lmdb;
+    this.database = database.lmdb;
     this.#generations = generations;
   }
 
@@ -70,10 +75,11 @@ export class RecordStore {
     for (const generation of this.#oldestFirst()) {
       const range = allWith(credentialPrefix(generation), nameOf(generation.keys.names, 'rpIdHash', rpIdHash));
       const prefix = hex(range.start);
-      for (const { key, value } of this.#database.getRange(range)) {
+      for (const { key, value } of this.database.getRange(range)) {
         found.push(this.#openCredential(generation, key, value));
       }
-      for (const key of this.#lost) if (key.startsWith(prefix)) throw lostRecord(key);
+      const lost = this.lost().find((key) => hex(key).startsWith(prefix));
+      if (lost) throw lostRecord(lost);
     }
     return found.sort((a, b) => b.createdAt - a.createdAt);
   }
@@ -83,7 +89,7 @@ export class RecordStore {
     const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
     const known = this.#recent.get(name);
     if (known?.sealed.equals(sealed)) return known.credential;
-    const credential = decodeCredential(openRecord(keys.seal, key, sealed));
+    const credential = openCredential(keys.seal, key, sealed);
     if (this.#recent.size >= maxRecent) this.#recent.clear();
     this.#recent.set(name, { sealed: Buffer.from(sealed), credential });
     return credential;
@@ -91,10 +97,7 @@ export class RecordStore {
 
   /** Wipes the keys, and the secrets that were opened lately. */
   forget(): void {
-    for (const { credential } of this.#recent.values()) {
-      const { privateKey, credRandom, largeBlobKey } = credential;
-      for (const secret of [privateKey, credRandom.withUV, credRandom.withoutUV, largeBlobKey]) secret?.fill(0);
-    }
+    for (const { credential } of this.#recent.values()) wipeSecrets(credential);
     this.#recent.clear();
     if (this.#device) {
       const { credentialIdKey, persistentPinUvAuthToken, pin } = this.#device.state;
@@ -104,21 +107,23 @@ export class RecordStore {
     for (const generation of this.#oldestFirst()) wipe(generation);
   }
 
-  /** As they were when the first was read: LMDB keeps that state for as long as the range is read. */
-  *credentials(): Generator<Credential | VaultError> {
-    // Copies, since the keys are wiped when a rekeying ends.
-    const sealKeys = new Map(this.#oldestFirst().map((each) => [credentialPrefix(each), each.keys.seal.slice()]));
-    const bothGenerations = { ...allWith(keyPrefix.credential), end: allWith(keyPrefix.credential | 1).end };
-    try {
-      for (const { key, value } of this.#database.getRange(bothGenerations)) {
-        const sealKey = sealKeys.get(key[0] ?? 0);
-        if (!sealKey) continue; // Of a generation that is no more.
-        yield whatIsRead(() => decodeCredential(openRecord(sealKey, key, value)));
-      }
-      for (const key of this.#lost) yield lostRecord(key);
-    } finally {
-      for (const key of sealKeys.values()) key.fill(0);
-    }
+  /** Credential records of a generation, in the order of their keys, from behind the key `after`: opened, not kept. */
+  openAfter(generation: Generation, after: Uint8Array | undefined, limit: number): ListedRecord[] {
+    const range = { ...allBehind(after, credentialPrefix(generation)), limit };
+    return Array.from(this.database.getRange(range), ({ key, value }) => ({
+      key: Uint8Array.from(key),
+      found: whatIsRead(() => openCredential(generation.keys.seal, key, value)),
+    }));
+  }
+
+  /** Keys of records that are known to be missing. */
+  lost(): Uint8Array[] {
+    return this.#lost.map((key) => Uint8Array.from(Buffer.from(key, 'hex'))).filter((key) => this.isMissing(key));
+  }
+
+  /** From now on their relying parties' credentials are not listed as if these had never been. */
+  rememberLost(keys: readonly Uint8Array[]): void {
+    this.#lost = keys.map(hex);
   }
 
   /** Kept in the device record, so that it costs the same in every vault. */
@@ -129,10 +134,11 @@ export class RecordStore {
   /** Damaged records are passed over. */
   relyingParties(): readonly RelyingParty[] {
     const found = new Map<string, RelyingParty>();
-    for (const credential of this.credentials()) {
+    for (const { found: credential } of listRecords(() => this)) {
       if (credential instanceof VaultError) continue;
       const { rpId, rpIdHash, rpName } = credential;
       found.set(rpId, { rpId, rpIdHash, ...(rpName !== undefined && { rpName }) });
+      wipeSecrets(credential);
     }
     return [...found.values()];
   }
@@ -146,6 +152,7 @@ export class RecordStore {
     if (!this.#device?.sealed.equals(sealed)) {
       const record = openRecord(this.#generations.current.keys.seal, deviceKey, sealed);
       this.#device = { sealed, state: decodeDevice(record), credentialCount: decodeCredentialCount(record) };
+      record.fill(0);
     }
     return this.#device;
   }
@@ -158,17 +165,16 @@ export class RecordStore {
     const { current } = this.#generations;
     const before = this.#find(credential.id);
     const previous = before && this.#tryOpen(before.generation, before.key);
-    const counted = before ? this.#remove(before) : 0;
-    const idName = nameOf(current.keys.names, 'credentialId', credential.id);
-    this.#put(current, nameOf(current.keys.names, 'rpIdHash', credential.rpIdHash), idName, (key) =>
-      sealed(current, key, encodeCredential(credential, previous)),
-    );
+    const counted = before ? this.#remove(before.key) : 0;
+    const record = encodeCredential(credential, previous);
+    this.#put(current, recordKey(current, credential), record);
+    for (const plaintext of [record, previous]) plaintext?.fill(0);
     this.#credentialsChanged(1 - counted);
   }
 
   deleteCredential(id: Uint8Array): void {
     const place = this.#find(id);
-    if (place) this.#credentialsChanged(-this.#remove(place));
+    if (place) this.#credentialsChanged(-this.#remove(place.key));
   }
 
   /**
@@ -193,34 +199,53 @@ export class RecordStore {
   }
 
   putCounter(reserved: number): void {
-    this.#database.putSync(counterKey, sealed(this.#generations.current, counterKey, encodeCounter(reserved)));
+    this.#putSealed(this.#generations.current, counterKey, encodeCounter(reserved));
   }
 
-  /** Opens every record and compares index and count with them. Cost grows with the vault. */
-  verify(): Repair {
-    const unindexed: Uint8Array[] = [];
-    this.#lost.clear();
-    for (const generation of this.#oldestFirst()) {
-      const indexed = new Set<string>();
-      for (const { key, value } of this.#database.getRange(allWith(indexPrefix(generation)))) {
-        indexed.add(hex(concat(credentialPrefix(generation), value, key.subarray(1))));
-      }
-      for (const { key, value } of this.#database.getRange(allWith(credentialPrefix(generation)))) {
-        const isIndexed = indexed.delete(hex(key));
-        if (!isIndexed && this.#tryOpen(generation, key, value)) unindexed.push(Uint8Array.from(key));
-      }
-      for (const name of indexed) this.#lost.add(name);
-    }
-    return { unindexed, miscounted: this.#isMiscounted() };
+  /** Whether the index names the record under this key. */
+  isIndexed(key: Uint8Array): boolean {
+    const entry = indexOf(key);
+    return this.database.getBinary(entry.key)?.equals(entry.value) ?? false;
   }
 
-  /** Writes the index of these records anew, which holds nothing that is not in their keys, and counts them again. */
-  mend({ unindexed, miscounted }: Repair): void {
-    for (const key of unindexed) {
-      const indexKey = concat((key[0] ?? 0) ^ keyPrefix.credential ^ keyPrefix.credentialIndex, key.subarray(17));
-      this.#database.putSync(indexKey, Buffer.from(key.subarray(1, 17)));
+  /** Whether the index names a record under this key, and there is none. */
+  isMissing(key: Uint8Array): boolean {
+    return this.isIndexed(key) && !this.database.doesExist(key);
+  }
+
+  /** Whether a value is the credential record that was sealed for this key. */
+  opens(key: Uint8Array, value = this.database.getBinary(key)): boolean {
+    const generation = this.#oldestFirst().find((each) => credentialPrefix(each) === key[0]);
+    const record = generation && this.#tryOpen(generation, key, value);
+    const credential = record && this.#tryDecode(record);
+    if (credential) wipeSecrets(credential);
+    record?.fill(0);
+    return credential !== undefined;
+  }
+
+  /** The RP ID of a record, by what its relying party's other ones say; undefined if none of them opens. */
+  rpIdBeside(key: Uint8Array): string | undefined {
+    const generation = this.#oldestFirst().find((each) => credentialPrefix(each) === key[0]);
+    if (!generation) return undefined;
+    for (const { key: other, value } of this.database.getRange(besides(key))) {
+      const found = whatIsRead(() => openCredential(generation.keys.seal, other, value));
+      if (found instanceof VaultError) continue;
+      wipeSecrets(found);
+      return found.rpId;
     }
-    if (miscounted) this.recount();
+    return undefined;
+  }
+
+  /** Removes those of these that are records that do not open, or names of missing ones; returns how many. */
+  drop(keys: readonly Uint8Array[]): number {
+    const isThere = (key: Uint8Array) => this.database.doesExist(key) || this.isMissing(key);
+    const damaged = keys.filter((key) => isCredentialKey(key) && isThere(key) && !this.opens(key));
+    for (const key of damaged) this.#remove(key);
+    if (damaged.length > 0) {
+      this.#credentialsChanged(0);
+      this.recount();
+    }
+    return damaged.length;
   }
 
   /** Counts the records and keeps the number. Cost grows with the vault. */
@@ -229,7 +254,7 @@ export class RecordStore {
     this.#putDevice(decodeDevice(previous), this.#countRecords(), previous);
   }
 
-  #isMiscounted(): boolean {
+  isMiscounted(): boolean {
     try {
       return this.credentialCount() !== this.#countRecords();
     } catch (error) {
@@ -239,13 +264,13 @@ export class RecordStore {
   }
 
   #countRecords(): number {
-    const counts = this.#oldestFirst().map((each) => this.#database.getKeysCount(allWith(credentialPrefix(each))));
+    const counts = this.#oldestFirst().map((each) => this.database.getKeysCount(allWith(credentialPrefix(each))));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** Seals the records that there is one of each under the keys to come; these are not adopted yet. */
   moveSingles({ current }: Generations): void {
-    for (const key of [deviceKey, counterKey]) this.#database.putSync(key, sealed(current, key, this.#open(key)));
+    for (const key of [deviceKey, counterKey]) this.#putSealed(current, key, this.#open(key));
   }
 
   /**
@@ -256,9 +281,8 @@ export class RecordStore {
   moveToCurrent(limit: number, after: Uint8Array | undefined): { moved: number; last: Uint8Array | undefined } {
     const { current, previous } = this.#generations;
     if (!previous) return { moved: 0, last: undefined };
-    const range = allWith(credentialPrefix(previous));
-    const start = after ? Buffer.concat([after, Uint8Array.of(0)]) : range.start;
-    const entries = Array.from(this.#database.getRange({ ...range, start, limit }), ({ key, value }) => ({
+    const range = { ...allBehind(after, credentialPrefix(previous)), limit };
+    const entries = Array.from(this.database.getRange(range), ({ key, value }) => ({
       key: Uint8Array.from(key),
       value: Buffer.from(value),
     }));
@@ -267,11 +291,9 @@ export class RecordStore {
       const record = this.#tryOpen(previous, key, value);
       const credential = record && this.#tryDecode(record);
       if (!credential) continue;
-      this.#remove({ generation: previous, key });
-      const { names } = current.keys;
-      const idName = nameOf(names, 'credentialId', credential.id);
-      this.#put(current, nameOf(names, 'rpIdHash', credential.rpIdHash), idName, (to) => sealed(current, to, record));
-      credential.privateKey.fill(0);
+      this.#remove(key);
+      this.#put(current, recordKey(current, credential), record);
+      wipeSecrets(credential);
       record.fill(0);
       moved++;
     }
@@ -282,7 +304,7 @@ export class RecordStore {
   leftBehind(): number {
     const { previous } = this.#generations;
     if (!previous) return 0;
-    const count = (prefix: number) => this.#database.getKeysCount(allWith(prefix));
+    const count = (prefix: number) => this.database.getKeysCount(allWith(prefix));
     return Math.max(count(credentialPrefix(previous)), count(indexPrefix(previous)));
   }
 
@@ -303,35 +325,41 @@ export class RecordStore {
   #find(id: Uint8Array): Place | undefined {
     for (const generation of this.#oldestFirst()) {
       const idName = nameOf(generation.keys.names, 'credentialId', id);
-      const rpName = this.#database.getBinary(concat(indexPrefix(generation), idName));
-      if (rpName) return { generation, key: concat(credentialPrefix(generation), rpName, idName) };
+      const rpName = this.database.getBinary(concat(indexPrefix(generation), idName));
+      if (rpName) return { generation, key: recordOf(concat(indexPrefix(generation), idName), rpName) };
     }
     return undefined;
   }
 
-  #put(generation: Generation, rpName: Uint8Array, idName: Uint8Array, seal: (key: Uint8Array) => Buffer): void {
-    const key = concat(credentialPrefix(generation), rpName, idName);
-    this.#database.putSync(key, seal(key));
-    this.#database.putSync(concat(indexPrefix(generation), idName), Buffer.from(rpName));
+  #put(generation: Generation, key: Uint8Array, record: Uint8Array): void {
+    const entry = indexOf(key);
+    this.database.putSync(key, Buffer.from(sealRecord(generation.keys.seal, key, record)));
+    this.database.putSync(entry.key, entry.value);
   }
 
-  /** Removes a record and its index; returns how many records that were. */
-  #remove({ generation, key }: Place): 0 | 1 {
-    this.#database.removeSync(concat(indexPrefix(generation), key.subarray(1 + nameBytes)));
-    return this.#database.removeSync(key) ? 1 : 0;
+  /** Removes a record and what the index has of it; returns how many records that were. */
+  #remove(key: Uint8Array): 0 | 1 {
+    if (this.isIndexed(key)) this.database.removeSync(indexOf(key).key);
+    return this.database.removeSync(key) ? 1 : 0;
   }
 
   #clear(generation: Generation): void {
     for (const prefix of [credentialPrefix(generation), indexPrefix(generation)]) {
-      const some = () => Array.from(this.#database.getKeys({ ...allWith(prefix), limit: 1000 }));
-      for (let keys = some(); keys.length > 0; keys = some()) for (const key of keys) this.#database.removeSync(key);
+      const some = () => Array.from(this.database.getKeys({ ...allWith(prefix), limit: 1000 }));
+      for (let keys = some(); keys.length > 0; keys = some()) for (const key of keys) this.database.removeSync(key);
     }
-    this.#lost.clear();
   }
 
   #putDevice(state: DeviceState, credentialCount: number, previous?: Uint8Array): void {
     const record = encodeDevice(state, credentialCount, previous);
-    this.#database.putSync(deviceKey, sealed(this.#generations.current, deviceKey, record));
+    previous?.fill(0);
+    this.#putSealed(this.#generations.current, deviceKey, record);
+  }
+
+  /** Wipes the plaintext. */
+  #putSealed({ keys }: Generation, key: Uint8Array, plaintext: Uint8Array): void {
+    this.database.putSync(key, Buffer.from(sealRecord(keys.seal, key, plaintext)));
+    plaintext.fill(0);
   }
 
   #open(key: Uint8Array): Uint8Array {
@@ -339,12 +367,12 @@ export class RecordStore {
   }
 
   #sealed(key: Uint8Array): Buffer {
-    const value = this.#database.getBinary(key);
-    if (!value) throw lostRecord(hex(key));
+    const value = this.database.getBinary(key);
+    if (!value) throw lostRecord(key);
     return value;
   }
 
-  #tryOpen({ keys }: Generation, key: Uint8Array, value = this.#database.getBinary(key)): Uint8Array | undefined {
+  #tryOpen({ keys }: Generation, key: Uint8Array, value = this.database.getBinary(key)): Uint8Array | undefined {
     return value && unlessCorrupt(() => openRecord(keys.seal, key, value));
   }
 
@@ -359,16 +387,13 @@ interface Place {
   readonly key: Uint8Array;
 }
 
-function credentialPrefix({ number }: Generation): number {
-  return keyPrefix.credential | (number & 1);
-}
-
-function indexPrefix({ number }: Generation): number {
-  return keyPrefix.credentialIndex | (number & 1);
-}
-
-function sealed({ keys }: Generation, key: Uint8Array, plaintext: Uint8Array): Buffer {
-  return Buffer.from(sealRecord(keys.seal, key, plaintext));
+function openCredential(sealKey: Uint8Array, key: Uint8Array, sealed: Uint8Array): Credential {
+  const record = openRecord(sealKey, key, sealed);
+  try {
+    return decodeCredential(record);
+  } finally {
+    record.fill(0);
+  }
 }
 
 function whatIsRead<T>(read: () => T): T | VaultError {
@@ -385,22 +410,4 @@ function unlessCorrupt<T>(read: () => T): T | undefined {
   if (!(found instanceof VaultError)) return found;
   if (found.code === 'corrupt') return undefined;
   throw found;
-}
-
-/** The range of all keys that begin so; a fresh object each time, because lmdb writes into it. */
-function allWith(prefix: number, ...names: readonly Uint8Array[]): { start: Buffer; end: Buffer } {
-  const start = concat(prefix, ...names);
-  return { start, end: Buffer.concat([start, Buffer.alloc(2 * nameBytes + 1, 0xff)]) };
-}
-
-function lostRecord(record: string): VaultError {
-  return new VaultError('corrupt', `record ${record} is missing`, { record });
-}
-
-function concat(prefix: number, ...names: readonly Uint8Array[]): Buffer {
-  return Buffer.concat([Uint8Array.of(prefix), ...names]);
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }

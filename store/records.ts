@@ -67,6 +67,11 @@ const deviceField = {
 
 const counterField = { reserved: 1 } as const;
 
+/** Overwrites what nobody but the vault may know of a credential. */
+export function wipeSecrets({ privateKey, credRandom, largeBlobKey }: Credential): void {
+  for (const secret of [privateKey, credRandom.withUV, credRandom.withoutUV, largeBlobKey]) secret?.fill(0);
+}
+
 /** @param previous the record that this one replaces; its unknown members are kept. */
 export function encodeCredential(credential: Credential, previous?: Uint8Array): Uint8Array {
   return encodeMembers(credentialField, previous, [
@@ -99,6 +104,8 @@ export function decodeCredential(record: Uint8Array): Credential {
     const credBlob = members.optional(credentialField.credBlob, bytes);
     const largeBlobKey = members.optional(credentialField.largeBlobKey, bytes);
     const credRandom = members.required(credentialField.credRandom, bytes);
+    const [withUV, withoutUV] = [credRandom.slice(0, 32), credRandom.slice(32)];
+    credRandom.fill(0);
     return {
       id: members.required(credentialField.id, bytes),
       rpIdHash: members.required(credentialField.rpIdHash, bytes),
@@ -115,7 +122,7 @@ export function decodeCredential(record: Uint8Array): Credential {
       createdAt: members.required(credentialField.createdAt, unsigned),
       kind: known(kinds[members.required(credentialField.kind, unsigned)]),
       credProtect: known(credProtectLevels[members.required(credentialField.credProtect, unsigned) - 1]),
-      credRandom: { withUV: credRandom.slice(0, 32), withoutUV: credRandom.slice(32) },
+      credRandom: { withUV, withoutUV },
       thirdPartyPayment: members.required(credentialField.thirdPartyPayment, boolean),
       ...(credBlob && { credBlob }),
       ...(largeBlobKey && { largeBlobKey }),

@@ -34,7 +34,8 @@ export function sealRecord(
 
 /**
  * The inverse of `sealRecord`.
- * @throws VaultError `newer-format` if another version sealed it; `corrupt` if a byte of it changed or it was moved.
+ * @throws VaultError `corrupt` if a byte of it changed or it was moved. Another version is damage, too: a passfob that
+ *   seals differently raises the format of the header.
  */
 export function openRecord(sealKey: Uint8Array, recordKey: Uint8Array, sealed: Uint8Array): Uint8Array {
   const record = Buffer.from(recordKey).toString('hex');
@@ -42,7 +43,7 @@ export function openRecord(sealKey: Uint8Array, recordKey: Uint8Array, sealed: U
     throw new VaultError('corrupt', `record ${record} is cut short`, { record });
   }
   if (sealed[0] !== sealVersion) {
-    throw new VaultError('newer-format', `record ${record} has version ${sealed[0]}, expected ${sealVersion}`, {
+    throw new VaultError('corrupt', `record ${record} is damaged: expected version ${sealVersion}, got ${sealed[0]}`, {
       record,
     });
   }

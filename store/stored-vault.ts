@@ -1,18 +1,23 @@
 // A vault that is unlocked: records by the keys of now, signature counts, slots, rekeying. It follows another process that
 // renews the keys.
 
+import { setImmediate as otherWork } from 'node:timers/promises';
 import type { Credential, DeviceState, RelyingParty, VaultTransaction } from '../ctap/env.ts';
-import { closeDatabase, type Database, transact } from './database.ts';
+import { checkPages, closeDatabase, type Database, transact } from './database.ts';
 import { type Generations, generationsOf } from './generations.ts';
 import { checkAuthentication, type Header } from './header.ts';
 import { changeHeader, headerBytes, readHeader, slotsIn } from './header-store.ts';
+import { compareIndex, type Misfits, mendIndex } from './inspection.ts';
+import { hex } from './record-keys.ts';
+import { type ListedRecord, listRecords } from './record-list.ts';
 import { RecordStore } from './record-store.ts';
+import { encodeCredential, wipeSecrets } from './records.ts';
 import { type RekeyOptions, type RekeyReport, rekeyVault } from './rekey.ts';
 import { SignCounter } from './sign-counter.ts';
 import { draftSlot, type NewSlot, refusal, type SlotOptions, type Unlock } from './slot-keys.ts';
 import { type SlotInfo, slotId, slotInfo, slotKinds, wrapRootKey } from './slots.ts';
 import { openSlots, rootKeyBy, type Way } from './unlock.ts';
-import type { OpenVault } from './vault.ts';
+import type { CheckReport, DamagedRecord, OpenVault } from './vault.ts';
 import { VaultError } from './vault-error.ts';
 
 export class StoredVault implements OpenVault {
@@ -24,8 +29,10 @@ export class StoredVault implements OpenVault {
   /** The header that the keys of `#openRecords` belong to; empty: not compared yet. */
   #knownHeader: Buffer = Buffer.alloc(0);
   /** Lists that are being read. */
-  readonly #lists = new Set<Generator<Credential | VaultError>>();
+  readonly #lists = new Set<Generator<ListedRecord>>();
   #checks: Promise<unknown> = Promise.resolve();
+  /** They hold a state of the database, and end soon after the vault is closed. */
+  #pageChecks: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string, database: Database, generations: Generations, way: Way) {
     this.directory = directory;
@@ -53,11 +60,15 @@ export class StoredVault implements OpenVault {
   }
 
   *credentials(): Iterable<Credential | VaultError> {
-    const list = this.#records.credentials();
+    for (const { found } of this.#list()) yield found;
+  }
+
+  *#list(): Generator<ListedRecord> {
+    const list = listRecords(() => this.#records);
     this.#lists.add(list);
     try {
-      for (const entry of list) {
-        yield entry;
+      for (const listed of list) {
+        yield listed;
         this.#requireOpen();
       }
     } finally {
@@ -92,10 +103,12 @@ export class StoredVault implements OpenVault {
   async update(change: (tx: VaultTransaction) => void): Promise<void> {
     const writes: ((records: RecordStore) => void)[] = [];
     let changes = 0;
+    let bytes = maxDeviceBytes; // Its record is written anew with every change.
     change({
       putCredential: (credential) => {
         const copy = structuredClone(credential);
         changes += 3; // the record, its index, and the place it may move from
+        bytes += sizeOf(copy);
         writes.push((records) => records.putCredential(copy));
       },
       deleteCredential: (id) => {
@@ -117,10 +130,15 @@ export class StoredVault implements OpenVault {
     // The caller goes on first: nothing is to be seen of the change until the promise resolves.
     await Promise.resolve();
     this.#requireOpen();
-    transact(this.#database, changes, () => {
-      const records = this.#records;
-      for (const write of writes) write(records);
-    });
+    transact(
+      this.#database,
+      changes,
+      () => {
+        const records = this.#records;
+        for (const write of writes) write(records);
+      },
+      bytes,
+    );
   }
 
   /** One at a time: a passphrase takes 128 MiB, and those that wait end with the vault, not with all of their work. */
@@ -192,11 +210,57 @@ export class StoredVault implements OpenVault {
     );
   }
 
-  /** Opens every record; what is damaged is remembered, so that no later answer leaves it out silently. */
+  /** Compares records with index and count, and mends these; what is missing is remembered. */
   verify(): void {
-    const repair = this.#records.verify();
-    if (repair.unindexed.length === 0 && !repair.miscounted) return;
-    transact(this.#database, repair.unindexed.length + 1, () => this.#records.mend(repair));
+    const comparison = compareIndex(() => this.#records);
+    let step = comparison.next();
+    while (!step.done) step = comparison.next();
+    this.#mend(step.value);
+  }
+
+  #mend(misfits: Misfits): number {
+    const { unindexed, missing } = misfits;
+    let mended = 0;
+    if (unindexed.length + missing.length > 0 || this.#records.isMiscounted()) {
+      mended = transact(this.#database, 2 * (unindexed.length + missing.length) + 1, () => {
+        const records = this.#records;
+        const count = mendIndex(records, misfits);
+        if (!records.isMiscounted()) return count;
+        records.recount();
+        return count + 1;
+      });
+    }
+    this.#records.rememberLost(missing);
+    return mended;
+  }
+
+  async check(): Promise<CheckReport> {
+    // First, since LMDB trusts them.
+    const pages = checkPages(this.#database, () => this.#requireOpen());
+    this.#pageChecks = Promise.allSettled([this.#pageChecks, pages]);
+    await pages;
+    const comparison = compareIndex(() => this.#records);
+    let step = comparison.next();
+    for (; !step.done; step = comparison.next()) await otherWork();
+    const mended = this.#mend(step.value);
+    const damaged: DamagedRecord[] = [];
+    let sound = 0;
+    for (const { key, found } of this.#list()) {
+      if (found instanceof VaultError) {
+        const rpId = this.#records.rpIdBeside(key) ?? null;
+        damaged.push({ record: hex(key), rpId, message: found.message });
+      } else {
+        wipeSecrets(found);
+        sound++;
+      }
+      if ((sound + damaged.length) % 32 === 0) await otherWork();
+    }
+    return { sound, mended, damaged };
+  }
+
+  async dropDamaged(damaged: readonly string[]): Promise<number> {
+    const keys = damaged.map((record) => Uint8Array.from(Buffer.from(record, 'hex')));
+    return transact(this.#database, 2 * keys.length + 1, () => this.#records.drop(keys));
   }
 
   async close(): Promise<void> {
@@ -207,11 +271,12 @@ export class StoredVault implements OpenVault {
       // Nothing is lost but the counts that were not used, as after a crash.
       if (!(error instanceof VaultError)) throw error;
     } finally {
-      // Each holds a key, and a cursor; LMDB crashes on a cursor whose database was closed.
+      // Each holds keys.
       for (const list of this.#lists) list.return(undefined);
       this.#openRecords.forget();
       this.#openRecords = undefined;
       this.#way.slotKey.fill(0);
+      await this.#pageChecks;
       await closeDatabase(this.#database);
     }
   }
@@ -245,4 +310,14 @@ export class StoredVault implements OpenVault {
     if (!this.#openRecords) throw new VaultError('io', 'the vault is closed', { hint: 'open it again' });
     return this.#openRecords;
   }
+}
+
+/** A large-blob array, and then some. */
+const maxDeviceBytes = 32 * 1024;
+
+/** Bytes of a credential in the file, with its seal, its keys, and its index entry. */
+function sizeOf(credential: Credential): number {
+  const record = encodeCredential(credential);
+  record.fill(0);
+  return record.length + 160;
 }

@@ -39,6 +39,8 @@ const hints: Readonly<Record<VaultErrorCode, string>> = {
   io: 'look at the system log for the state of the disk; committed data is not affected',
 };
 
+const recordHint = 'the other records stay usable; `passfob vault check` says what is damaged, and what helps';
+
 export class VaultError extends Error {
   override readonly name = 'VaultError';
   readonly code: VaultErrorCode;
@@ -53,7 +55,7 @@ export class VaultError extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.hint = options.hint ?? hints[code];
+    this.hint = options.hint ?? (options.record === undefined ? hints[code] : recordHint);
     this.record = options.record;
   }
 }

@@ -24,7 +24,10 @@ export { VaultError } from './vault-error.ts';
 /** A vault that is unlocked. Several processes may have the same one open; one at a time should sign. */
 export interface OpenVault extends Vault {
   readonly directory: string;
-  /** Every credential, in no particular order, read one at a time; in place of a damaged one, the error that tells. */
+  /**
+   * Every credential that was there when the first was read, in no particular order, read a few at a time; in place of a
+   * damaged one, the error that tells. Who takes them may overwrite their secrets.
+   */
   credentials(): Iterable<Credential | VaultError>;
   /** The last count given out by this process; if there is none, an upper bound of those before. */
   readonly signCount: number;
@@ -49,8 +52,34 @@ export interface OpenVault extends Vault {
    * @throws VaultError `corrupt` at the end if damaged records are left, unless they are to be dropped.
    */
   rekey(options?: RekeyOptions): Promise<RekeyReport>;
+  /**
+   * Opens every record and compares the index and the count with them, a few at a time, with a turn for others in between.
+   * Index and count are mended.
+   */
+  check(): Promise<CheckReport>;
+  /**
+   * Forgets those of these records of credentials that are damaged, so that the others of their relying parties can be
+   * used again. @returns how many.
+   */
+  dropDamaged(records: readonly string[]): Promise<number>;
   /** Gives unused signature counts back and wipes the keys. The vault must not be used afterwards. */
   close(): Promise<void>;
+}
+
+export interface DamagedRecord {
+  /** Its key, hexadecimal: where it stands in the vault. */
+  readonly record: string;
+  /** Null if no undamaged credential of the same relying party is there to tell. */
+  readonly rpId: string | null;
+  readonly message: string;
+}
+
+export interface CheckReport {
+  /** Credentials that open. */
+  readonly sound: number;
+  /** How many entries of index and count were wrong, and are right now. */
+  readonly mended: number;
+  readonly damaged: readonly DamagedRecord[];
 }
 
 export function vaultExists(directory: string): boolean {

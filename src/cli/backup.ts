@@ -1,13 +1,12 @@
-// passfob backup, passfob restore, and passfob vault check.
+// passfob backup and passfob restore.
 
 import type { Command } from 'commander';
 import { isAge, sealAge } from '../backup/age.ts';
 import { type Backup, decodeBackup, encodeBackup } from '../backup/backup-file.ts';
 import { refuseExisting, writePrivateFile } from '../backup/private-file.ts';
-import { loadConfig, type Settings } from '../config.ts';
-import type { CredentialView, DamagedRecord, ImportReport, KeyOperations } from '../control/operations.ts';
+import type { Settings } from '../config.ts';
+import type { CredentialView, ImportReport, KeyOperations } from '../control/operations.ts';
 import { exitCode, UserError } from '../errors.ts';
-import { oneLine } from '../log.ts';
 import { confirm, vaultOptions, withKey, withWayIn } from './key-session.ts';
 import { formatDate, printJson, printTable } from './output.ts';
 import {
@@ -52,13 +51,6 @@ export function addBackupCommands(program: Command): void {
     .option('--yes', 'do not ask')
     .option('--json', 'print JSON')
     .action(restore);
-}
-
-/** `check`, of the noun `vault`. */
-export function addVaultCheck(noun: Command): void {
-  vaultOptions(noun.command('check').description('open every record and say what is damaged'))
-    .option('--json', 'print JSON')
-    .action(check);
 }
 
 async function backup(file: string, flags: BackupFlags): Promise<void> {
@@ -146,25 +138,6 @@ function rowOf(what: string): (credential: CredentialView) => string[] {
     userName ?? userDisplayName ?? '',
     formatDate(createdAt),
   ];
-}
-
-async function check(flags: Settings & { json?: boolean }): Promise<void> {
-  const { sound, damaged } = await withKey(flags, (key) => key.check());
-  if (flags.json) printJson({ sound, damaged });
-  else {
-    console.log(`${sound} ${plural(sound)} of ${loadConfig(flags).vaultDirectory}: sound`);
-    for (const record of damaged) console.log(describeDamage(record));
-  }
-  if (damaged.length === 0) return;
-  throw new UserError(
-    `${damaged.length} ${damaged.length === 1 ? 'record is' : 'records are'} damaged`,
-    'the others stay usable; `passfob restore` brings back what a backup has of the damaged ones',
-    exitCode.vault,
-  );
-}
-
-function describeDamage({ rpId, message }: DamagedRecord): string {
-  return `${rpId === null ? 'a website that nothing else tells of' : oneLine(rpId)}: ${message}`;
 }
 
 export function plural(count: number): string {

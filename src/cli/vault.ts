@@ -7,10 +7,10 @@ import { credentialKindOf, loadConfig, type Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { keepPublicState } from '../lock/public-state.ts';
 import { readKeyFile } from '../unlock/key-file.ts';
-import { addVaultCheck } from './backup.ts';
 import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
+import { addVaultCheck } from './vault-check.ts';
 import { addRekeyCommand } from './vault-rekey.ts';
 import { addRecoveryPhrase, addSlotCommands, requireSeen } from './vault-slots.ts';
 

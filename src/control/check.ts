@@ -1,35 +1,18 @@
-// Opens every record of a vault and says which ones are damaged, by the name of their relying party where it is known.
+// What of a vault is damaged: the records of credentials, and those that there is one of each.
 
 import { type OpenVault, VaultError } from '../../store/vault.ts';
-import type { DamagedRecord, VaultCheck } from './operations.ts';
+import type { VaultCheck } from './operations.ts';
 
-/** Hexadecimal digits that the records of one relying party begin with. docs/store-format.md */
-const rpNameDigits = 2 * (1 + 16);
-
-export function checkVault(vault: OpenVault): VaultCheck {
-  const errors: VaultError[] = [];
-  let sound = 0;
-  for (const entry of vault.credentials()) {
-    if (entry instanceof VaultError) errors.push(entry);
-    else sound++;
-  }
-  const rpIds = errors.length > 0 ? namesOfDamaged(vault) : new Map<string, string>();
-  const damaged = errors.map((error) => ({ ...describe(error), rpId: rpIds.get(rpName(error)) ?? null }));
-  for (const read of [() => vault.device, () => vault.signCount]) {
-    const error = failureOf(read);
-    if (error) damaged.push({ ...describe(error), rpId: null });
-  }
-  return { sound, damaged };
-}
-
-/** By what the keys of their records begin with: the relying parties that have sound credentials and damaged ones. */
-function namesOfDamaged(vault: OpenVault): Map<string, string> {
-  const names = new Map<string, string>();
-  for (const { rpId, rpIdHash } of vault.relyingParties()) {
-    const error = failureOf(() => vault.credentialsOf(rpIdHash));
-    if (error?.record) names.set(rpName(error), rpId);
-  }
-  return names;
+export async function checkVault(vault: OpenVault): Promise<VaultCheck> {
+  const { damaged, ...report } = await vault.check();
+  const singles = [() => vault.device, () => vault.signCount].flatMap((read) => failureOf(read) ?? []);
+  return {
+    ...report,
+    damaged: [
+      ...damaged.map((record) => ({ ...record, droppable: true })),
+      ...singles.map(({ record, message }) => ({ record: record ?? null, rpId: null, message, droppable: false })),
+    ],
+  };
 }
 
 function failureOf(read: () => unknown): VaultError | undefined {
@@ -40,12 +23,4 @@ function failureOf(read: () => unknown): VaultError | undefined {
     if (error instanceof VaultError) return error;
     throw error;
   }
-}
-
-function rpName({ record }: VaultError): string {
-  return record?.slice(0, rpNameDigits) ?? '';
-}
-
-function describe({ record, message }: VaultError): Omit<DamagedRecord, 'rpId'> {
-  return { record: record ?? null, message };
 }

@@ -98,6 +98,10 @@ export class ControlClient implements KeyOperations {
     return this.#call('GET', '/check');
   }
 
+  async dropDamaged(records: readonly string[]): Promise<number> {
+    return (await this.#call<{ dropped: number }>('POST', '/drop', { records })).dropped;
+  }
+
   async ctap(request: Uint8Array): Promise<Uint8Array> {
     const { response } = await this.#call<{ response: string }>('POST', '/ctap', { request: base64url(request) });
     return Buffer.from(response, 'base64url');

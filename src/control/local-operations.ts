@@ -134,6 +134,10 @@ export class LocalOperations implements KeyOperations {
     return checkVault(this.#vault);
   }
 
+  dropDamaged(records: readonly string[]): Promise<number> {
+    return this.#vault.dropDamaged(records);
+  }
+
   async ctap(request: Uint8Array): Promise<Uint8Array> {
     const [code] = request;
     if (code !== undefined && ctapCommands.has(code)) return this.#device.cbor(request);

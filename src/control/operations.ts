@@ -83,11 +83,15 @@ export interface DamagedRecord {
   /** Null if no undamaged credential of the same relying party is there to tell. */
   readonly rpId: string | null;
   readonly message: string;
+  /** A credential's, which `dropDamaged` forgets; the vault cannot do without the others. */
+  readonly droppable: boolean;
 }
 
 export interface VaultCheck {
   /** Credentials that open. */
   readonly sound: number;
+  /** How many entries of the index were wrong, and are right now. */
+  readonly mended: number;
   readonly damaged: readonly DamagedRecord[];
 }
 
@@ -109,8 +113,10 @@ export interface KeyOperations {
   exportCredentials(way: WayIn): Promise<CredentialExport>;
   /** All or nothing. @throws UserError if one cannot be taken */
   importCredentials(content: PortableVaultJson, options: ImportOptions): Promise<ImportReport>;
-  /** Opens every record. */
+  /** Opens every record, and mends the index. */
   check(): Promise<VaultCheck>;
+  /** Forgets these records, if they are damaged; returns how many were. The caller has asked the person. */
+  dropDamaged(records: readonly string[]): Promise<number>;
   /**
    * The authenticator's answer to a CTAP2 request: a status byte, then canonical CBOR. Only getInfo, clientPIN and config
    * are let through.

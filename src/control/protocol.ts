@@ -11,6 +11,7 @@
 //   POST   /unlock              WayIn, or {} to try the ways that need nobody → { unlocked }
 //   GET    /check               VaultCheck               POST   /export    WayIn → CredentialExport
 //   POST   /import              { content, replace, dryRun } → ImportReport
+//   POST   /drop                { records } → { dropped }
 //
 // An error is { error: { message, hint?, exitCode } } with a status of 400 or above; among lines, it is the last one.
 

@@ -86,6 +86,7 @@ function makeRoutes(operations: KeyOperations, control: DaemonControl): Readonly
     ['POST /dump', (body) => operations.dump(requiredWayIn(body))],
     ['GET /check', () => operations.check()],
     ['POST /export', (body) => operations.exportCredentials(requiredWayIn(body))],
+    ['POST /drop', async (body) => ({ dropped: await operations.dropDamaged(texts(body, 'records')) })],
     // Its content is read, and refused with the path of what is wrong, where it is used.
     ['POST /import', (body) => operations.importCredentials(member(body, 'content') as PortableVaultJson, mode(body))],
     ['POST /ctap', async (body) => ({ response: base64url(await operations.ctap(ctapRequest(body))) })],
@@ -180,6 +181,12 @@ function text(body: unknown, name: string): string {
   const value = member(body, name);
   if (typeof value !== 'string') throw new UserError(`"${name}" must be a text`, undefined, exitCode.usage);
   return value;
+}
+
+function texts(body: unknown, name: string): string[] {
+  const value = member(body, name);
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+  throw new UserError(`"${name}" must be an array of texts`, undefined, exitCode.usage);
 }
 
 function ctapRequest(body: unknown): Uint8Array {

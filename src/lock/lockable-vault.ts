@@ -4,6 +4,7 @@
 import { publicPart } from '../../ctap/device-state.ts';
 import type { Credential, DeviceState, PublicState, RelyingParty, VaultTransaction } from '../../ctap/env.ts';
 import {
+  type CheckReport,
   type NewSlot,
   type OpenVault,
   type RekeyOptions,
@@ -123,6 +124,14 @@ export class LockableVault implements OpenVault {
 
   rekey(options?: RekeyOptions): Promise<RekeyReport> {
     return this.#opened.rekey(options);
+  }
+
+  check(): Promise<CheckReport> {
+    return this.#used.check();
+  }
+
+  dropDamaged(records: readonly string[]): Promise<number> {
+    return this.#used.dropDamaged(records);
   }
 
   async update(change: (tx: VaultTransaction) => void): Promise<void> {

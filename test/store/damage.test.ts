@@ -102,16 +102,17 @@ it('mends the count of credentials', async () => {
 
 it('throws nothing but a VaultError whichever byte of the pages is changed', () => {
   const intact = readFileSync(file);
-  checkAllPages(intact);
+  const walk = (bytes: Buffer) => {
+    for (const _ of checkAllPages(bytes.length, readsOf(bytes)));
+  };
+  const readsOf = (bytes: Buffer) => (start: number, length: number) => bytes.subarray(start, start + length);
+  walk(intact);
   const used = intact.findLastIndex((byte) => byte !== 0) + 1;
   let refused = 0;
-  for (let offset = 0; offset < used; offset += 5) {
+  for (let offset = 0; offset < used; offset += 11) {
     const bad = Buffer.from(intact);
     bad[offset] = (bad[offset] ?? 0) ^ 0xff;
-    for (const check of [
-      () => checkAllPages(bad),
-      () => checkMetaPages(bad.subarray(0, 8192), bad.length, (offset) => bad.readBigUInt64LE(offset)),
-    ]) {
+    for (const check of [() => walk(bad), () => checkMetaPages(bad.length, readsOf(bad))]) {
       try {
         check();
       } catch (error) {
@@ -120,7 +121,7 @@ it('throws nothing but a VaultError whichever byte of the pages is changed', () 
       }
     }
   }
-  expect(refused).toBeGreaterThan(60);
+  expect(refused).toBeGreaterThan(30);
 });
 
 it('says that the file is cut short', async () => {

@@ -1,25 +1,36 @@
-// Flips one byte after another in a copy of a vault's file, opens it, reads all and writes once; prints a line of JSON
-// for each flip before (so that a dead process can be told) and after. Runs on its own because a failure may kill it.
-// Arguments: folder of the good vault, work folder, first offset, step, and the masks to flip with, in turn.
+// Flips one byte after another in a copy of a vault's file, opens it, reads all and writes once; where a record is
+// damaged it then restores the credentials that do not open, and drops the damage, after which all must be as it was.
+// Prints a line of JSON for each flip before (so that a dead process can be told) and after. Runs on its own because a failure may kill it.
+// Arguments: folder of the good vault, work folder, ranges of offsets as JSON, and the masks to flip with, in turn.
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { openVault } from '../../dist/store/vault.js';
 
-const [good, work, first, step, ...masks] = process.argv.slice(2);
+const [good, work, ranges, ...masks] = process.argv.slice(2);
 const file = readFileSync(`${good}/data.mdb`);
 const unlock = { passphrase: 'correct horse' };
 
 mkdirSync(work, { recursive: true });
 copyFileSync(`${good}/data.mdb`, `${work}/data.mdb`);
+const backup = await readBackup();
 const expected = await look();
 
 // Behind the last page there is only room made ahead, all zeros.
 const used = file.findLastIndex((byte) => byte !== 0) + 1;
-for (let offset = Number(first); offset < used; offset += Number(step)) {
-  const bad = Buffer.from(file);
-  bad[offset] ^= Number(masks[offset % masks.length]);
-  writeFileSync(`${work}/data.mdb`, bad);
-  say({ offset });
-  say({ offset, ...compare(await look()) });
+for (const { first, step, end = used } of JSON.parse(ranges)) {
+  for (let offset = first; offset < end; offset += step) {
+    const bad = Buffer.from(file);
+    bad[offset] ^= Number(masks[offset % masks.length]);
+    writeFileSync(`${work}/data.mdb`, bad);
+    say({ offset });
+    say({ offset, ...compare(await look()) });
+  }
+}
+
+async function readBackup() {
+  const vault = await openVault(work, unlock);
+  const credentials = [1, 2, 3, 4].map((number) => structuredClone(vault.credential(new Uint8Array(32).fill(number))));
+  await vault.close();
+  return credentials;
 }
 
 async function look() {
@@ -58,8 +69,34 @@ async function look() {
   } catch (error) {
     seen.added = told(error);
   }
+  const isDamaged = JSON.stringify(seen).includes('VaultError');
+  // Where the records that there is one of each are damaged, only another vault helps.
+  const isCurable = ![seen.device, seen.count].some((read) => read.startsWith('VaultError'));
+  seen.cured = isDamaged && isCurable ? await cure(vault) : '';
   await vault.close().catch(() => {});
   return seen;
+}
+
+/** What is still wrong after a restore and after the damaged records are dropped; empty: nothing. */
+async function cure(vault) {
+  try {
+    const lost = backup.filter(({ id }) => attempt(() => vault.credential(id)).startsWith('VaultError'));
+    await vault.update((tx) => {
+      for (const credential of lost) tx.putCredential(credential);
+    });
+    for (const { id, rpIdHash } of backup) {
+      if (JSON.stringify(vault.credential(id)) === undefined) return 'a restored credential is not there';
+      if (vault.credential(id).rpIdHash[0] !== rpIdHash[0]) return 'a restored credential is another';
+    }
+    await vault.rekey({ dropDamaged: true });
+    const all = [...vault.credentials()];
+    if (all.some((entry) => entry instanceof Error)) return 'a damaged record is left';
+    const sites = [0xaa, 0xbb].map((rp) => vault.credentialsOf(new Uint8Array(32).fill(rp)).length);
+    const counts = JSON.stringify([all.length, vault.credentialCount(), ...sites]);
+    return counts === '[5,5,3,2]' ? '' : `counted ${counts}`;
+  } catch (error) {
+    return told(error);
+  }
 }
 
 function attempt(read) {
@@ -80,6 +117,7 @@ function compare(seen) {
   const wrong = Object.keys(expected).filter((name) => {
     if (name === 'all')
       return seen.all.some((entry) => !expected.all.includes(entry) && !entry.startsWith('VaultError '));
+    if (name === 'cured') return seen.cured !== '';
     return seen[name] !== expected[name] && !seen[name]?.startsWith('VaultError ');
   });
   // A record with a damaged key is told twice: here is one that does not open, there is one missing.

@@ -25,21 +25,27 @@ export async function makeGoodVault(directory: string): Promise<void> {
   await vault.close();
 }
 
+/** Every `step`th byte from `first` on, up to `end` or to the last in use. */
+export interface Range {
+  readonly first: number;
+  readonly step: number;
+  readonly end?: number;
+}
+
 interface Flips {
   /** Folder of the good vault. */
   readonly good: string;
   /** Folder for the damaged copies; not there yet. */
   readonly work: string;
-  readonly first: number;
-  readonly step: number;
+  readonly ranges: readonly Range[];
   /** What the bytes are flipped with, in turn. */
   readonly masks: readonly number[];
 }
 
-/** Tries every `step`th byte from `first` on, in a process of its own, and expects nothing but clear errors. */
-export async function expectClearErrors({ good, work, first, step, masks }: Flips): Promise<void> {
+/** Tries these bytes in a process of its own, expects nothing but clear errors and cures, and returns what was seen. */
+export async function expectClearErrors({ good, work, ranges, masks }: Flips): Promise<Set<string>> {
   const program = new URL('flip-child.mjs', import.meta.url).pathname;
-  const child = spawn(process.execPath, [program, good, work, `${first}`, `${step}`, ...masks.map(String)], {
+  const child = spawn(process.execPath, [program, good, work, JSON.stringify(ranges), ...masks.map(String)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
@@ -49,9 +55,9 @@ export async function expectClearErrors({ good, work, first, step, masks }: Flip
     const said = JSON.parse(line);
     last = said;
     if (said.result === undefined) continue;
-    expect(said).not.toMatchObject({ result: expect.stringMatching(/WRONG|BUG/) });
+    expect(said.result, JSON.stringify(said)).not.toMatch(/WRONG|BUG/);
     seen.add(said.result);
   }
   expect([await exited, last]).toEqual([[0, null], expect.objectContaining({ result: expect.anything() })]);
-  expect(seen).toEqual(new Set(['same', 'damage told', 'VaultError corrupt']));
+  return seen;
 }

@@ -63,9 +63,10 @@ describe('sealed records', () => {
   });
 
   it('are refused with any byte changed, in another place, or cut short', () => {
-    const [version, ...others] = flips(sealed);
-    expect(refusalOf(() => openRecord(keys.seal, recordKey, version ?? filled(0)))).toEqual(code('newer-format'));
-    for (const bad of others) expect(refusalOf(() => openRecord(keys.seal, recordKey, bad))).toEqual(code('corrupt'));
+    // Its version as well: one of a later passfob stands under a header that is refused before.
+    for (const bad of flips(sealed)) {
+      expect(refusalOf(() => openRecord(keys.seal, recordKey, bad))).toEqual(code('corrupt'));
+    }
     for (const place of flips(recordKey)) {
       expect(refusalOf(() => openRecord(keys.seal, place, sealed))).toEqual(code('corrupt'));
     }

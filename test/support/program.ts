@@ -60,6 +60,7 @@ export class Home {
       env: this.#environment(),
       stdio: ['ignore', file, 'pipe'],
     });
+    if (!child.stderr) throw new Error('expected a pipe');
     const stderr = collect(child.stderr);
     const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
     closeSync(file);
