@@ -8,6 +8,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -85,12 +86,24 @@ export async function createDatabase(directory: string, fill: (database: Databas
       await closeDatabase(database);
     }
     translateErrors(() => {
-      if (databaseExists(directory)) throw new VaultError('exists', `there is a vault in ${directory} already`);
-      for (const file of [lockFile, dataFile]) renameSync(join(workshop, file), join(directory, file));
+      nameFile(join(workshop, dataFile), join(directory, dataFile));
       for (const folder of [directory, dirname(directory)]) syncFolder(folder);
     });
   } finally {
     rmSync(workshop, { recursive: true, force: true });
+  }
+}
+
+/** A link, unlike a new name, does not take the place of what another process has made meanwhile. */
+function nameFile(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw new VaultError('exists', `there is a vault in ${dirname(to)} already`);
+    // There are file systems without links.
+    if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(code ?? '') || existsSync(to)) throw error;
+    renameSync(from, to);
   }
 }
 
