@@ -53,6 +53,7 @@ export interface OpenVault extends Vault {
   close(): Promise<void>;
 }
 
+/** @throws VaultError `no-access` if this user may not look. */
 export function vaultExists(directory: string): boolean {
   return databaseExists(directory);
 }
