@@ -57,8 +57,9 @@ const sparePages = 64;
 /** One change of a record copies at most these pages: its path and a split in two places, and free lists. */
 const pagesPerChange = 16;
 
+/** @throws VaultError `no-access` if this user may not look. */
 export function databaseExists(directory: string): boolean {
-  return existsSync(join(directory, dataFile));
+  return translateErrors(() => statSync(join(directory, dataFile), { throwIfNoEntry: false }) !== undefined);
 }
 
 /**

@@ -90,6 +90,7 @@ function toVaultError(error: unknown): unknown {
   }
   const said = `${'code' in error ? error.code : ''} ${error.message}`;
   const meaning = meanings.find(([pattern]) => pattern.test(said));
-  if (meaning) return new VaultError(meaning[1], meaning[2], { cause: error });
+  const where = 'path' in error ? `: ${error.path}` : '';
+  if (meaning) return new VaultError(meaning[1], `${meaning[2]}${where}`, { cause: error });
   return new VaultError('io', `the vault could not be read or written: ${error.message}`, { cause: error });
 }

@@ -82,6 +82,7 @@ export interface CheckReport {
   readonly damaged: readonly DamagedRecord[];
 }
 
+/** @throws VaultError `no-access` if this user may not look. */
 export function vaultExists(directory: string): boolean {
   return databaseExists(directory);
 }

@@ -23,7 +23,7 @@ export interface ConfiguredKey {
   readonly serialNumber: string;
   /** How many there are; null if no process has the vault open. */
   readonly credentials: number | null;
-  /** Why a daemon that is there could not be asked. */
+  /** Why a daemon that is there could not be asked, or the vault not be looked at. */
   readonly problem: string | null;
 }
 
@@ -38,19 +38,29 @@ async function configuredKey(name: string | undefined): Promise<ConfiguredKey> {
   const config = loadConfig({ key: name });
   const { vaultDirectory: vault } = config;
   const { productName, serialNumber } = deviceIdentity(vault, config);
+  const { exists, obstacle } = lookFor(vault);
   const { daemon, problem } = await askDaemon(vault);
   return {
     name: name ?? null,
     vault,
-    exists: vaultExists(vault),
+    exists,
     pid: daemon?.pid ?? null,
     locked: daemon?.locked ?? null,
     transports: daemon?.transports ?? config.transports,
     productName,
     serialNumber,
     credentials: daemon?.credentials ?? null,
-    problem,
+    problem: problem ?? obstacle,
   };
+}
+
+/** One that this user may not look at is there. */
+function lookFor(vault: string): { exists: boolean; obstacle: string | null } {
+  try {
+    return { exists: vaultExists(vault), obstacle: null };
+  } catch (error) {
+    return { exists: true, obstacle: (error as Error).message };
+  }
 }
 
 async function askDaemon(vault: string): Promise<{ daemon: DaemonStatus | undefined; problem: string | null }> {

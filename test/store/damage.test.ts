@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { closeDatabase, openDatabase, transact } from '../../store/database.ts';
 import { checkAllPages, checkMetaPages } from '../../store/pages.ts';
 import { decodeCredential, encodeCredential } from '../../store/records.ts';
-import { createVault, openVault, VaultError } from '../../store/vault.ts';
+import { createVault, openVault, VaultError, vaultExists } from '../../store/vault.ts';
 import { sampleCredential } from '../support/vault-contract.ts';
 
 const unlock = { passphrase: 'correct horse' };
@@ -72,6 +72,21 @@ it.each([
 ])('a record that opens and holds %s can be replaced', (_, record) => {
   const credential = sampleCredential(1);
   expect(decodeCredential(encodeCredential(credential, Uint8Array.from(record)))).toEqual(credential);
+});
+
+it('tells a vault that may not be read from one that is not there, with its path', async () => {
+  chmodSync(join(directory, '..'), 0o755);
+  chmodSync(directory, 0);
+  // Root may read everything.
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    for (const look of [async () => vaultExists(directory), () => openVault(directory, unlock)]) {
+      await expect(look()).rejects.toMatchObject({ code: 'no-access', message: expect.stringContaining(file) });
+    }
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+    chmodSync(directory, 0o700);
+  }
 });
 
 it('mends the header from its copy', async () => {
