@@ -46,7 +46,8 @@ export interface Config {
   readonly keyFile: string | undefined;
   /** Minutes without use until the vault is locked; undefined: never. */
   readonly lockAfter: number | undefined;
-  readonly lockOnScreenLock: boolean;
+  /** Undefined: where it can be had. */
+  readonly lockOnScreenLock: boolean | undefined;
   /** `auto`, `uhid`, `gadget[:UDC]`, `usbip[:HOST:PORT]`, `socket:PATH` or `tcp:HOST:PORT`; at least one. */
   readonly transports: readonly string[];
   readonly consent: ConsentMode;
@@ -121,7 +122,7 @@ export function loadConfig(flags: Settings, surroundings: Surroundings = here): 
     passphraseFile: pick('passphraseFile'),
     keyFile: pick('keyFile'),
     lockAfter: minutesOf(pick('lockAfter')),
-    lockOnScreenLock: layers.find((layer) => layer.lockOnScreenLock !== undefined)?.lockOnScreenLock ?? true,
+    lockOnScreenLock: layers.find((layer) => layer.lockOnScreenLock !== undefined)?.lockOnScreenLock,
     transports: pick('transport') ?? ['auto'],
     consent: oneOf('consent', consentModes, pick('consent') ?? 'ask'),
     logLevel: oneOf('log level', logLevels, pick('logLevel') ?? 'info'),

@@ -39,7 +39,10 @@ export function addRunCommand(program: Command): void {
     )
     .option('--locked', 'start with the vault locked; the first request that needs it asks for it')
     .option('--lock-after <minutes>', 'lock the vault after so long without use (default: never)')
-    .option('--lock-on-screen-lock', 'lock the vault with the screen and when the machine sleeps (default)')
+    .option(
+      '--lock-on-screen-lock',
+      'lock the vault with the screen and when the machine sleeps (default, where it can be had)',
+    )
     .option('--no-lock-on-screen-lock', 'do not')
     .option('--profile <profile>', 'how much the key shows of what it can do: compatible or full (default: compatible)')
     .option('--attestation <kind>', 'how it attests registrations: self, certificate or none (default: self)')

@@ -22,8 +22,12 @@ export function lockSettings(config: Config, log: Log, desk: TerminalDesk | unde
         return words === undefined ? undefined : unlockOf(words, slots);
       },
     }),
-    ...(lockOnScreenLock && {
-      watchScreen: (left) => watchScreen(left, (why) => log.debug(`not locking with the screen: ${why}`)),
+    ...(lockOnScreenLock !== false && {
+      watchScreen: (left) =>
+        watchScreen(left, (why) => {
+          const tell = lockOnScreenLock ? log.warn : log.info;
+          tell(`the vault is not locked with the screen: ${why}`);
+        }),
     }),
     idleMs: lockAfter === undefined ? undefined : lockAfter * 60_000,
     isHeld,

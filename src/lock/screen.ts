@@ -7,19 +7,42 @@ import { createInterface } from 'node:readline';
 /** Starts what prints logind's signals. Returns how to end it. */
 export type StartMonitor = (onLine: (line: string) => void, onEnd: (why: string) => void) => () => void;
 
+/** Before a monitor that has worked and ended is started again, and the longest time between two attempts. */
+const retryMs = 1000;
+const maxRetryMs = 60_000;
+
 /**
- * Calls `left` with what happened each time that the person leaves, and `onEnd` once if nobody tells any more.
- * Returns how to end it.
+ * Calls `left` with what happened each time that the person leaves, and `onEnd` once if nobody tells, or nobody any
+ * more. Returns how to end it.
  */
 export function watchScreen(
   left: (why: string) => void,
   onEnd: (why: string) => void,
   start: StartMonitor = startGdbus,
 ): () => void {
-  return start((line) => {
-    const why = readDeparture(line);
-    if (why) left(why);
-  }, onEnd);
+  let hasWorked = false;
+  let failures = 0;
+  let stop: () => void;
+  const watch = () => {
+    let works = false;
+    stop = start(
+      (line) => {
+        hasWorked = works = true;
+        failures = 0;
+        const why = readDeparture(line);
+        if (why) left(why);
+      },
+      (why) => {
+        if (!works && ++failures === 1) onEnd(why);
+        if (!hasWorked) return;
+        const timer = setTimeout(watch, Math.min(retryMs * 2 ** failures, maxRetryMs));
+        timer.unref();
+        stop = () => clearTimeout(timer);
+      },
+    );
+  };
+  watch();
+  return () => stop();
 }
 
 const session = /^\/org\/freedesktop\/login1\/session\/\S+: /.source;
@@ -49,11 +72,12 @@ const startGdbus: StartMonitor = (onLine, onEnd) => {
   });
   let isWanted = true;
   const end = (why: string) => {
+    process.off('exit', stop);
     if (isWanted) onEnd(why);
     isWanted = false;
   };
   child.once('error', ({ message }) => end(message));
-  child.once('exit', (code, signal) => end(`gdbus ended with ${code ?? signal}`));
+  child.once('close', (code, signal) => end(`gdbus ended with ${code ?? signal}`));
   createInterface({ input: child.stdout }).on('line', onLine);
   // A daemon that has nothing else to do ends.
   child.unref();

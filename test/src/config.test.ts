@@ -29,7 +29,7 @@ describe('where settings come from', () => {
     expect(loadConfig({}, { env: {}, home })).toEqual({
       vaultDirectory: join(home, '.local/share/passfob/vault'),
       passphraseFile: undefined,
-      lockOnScreenLock: true,
+      lockOnScreenLock: undefined,
       transports: ['auto'],
       consent: 'ask',
       logLevel: 'info',

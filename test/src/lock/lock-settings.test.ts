@@ -3,8 +3,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config.ts';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { loadConfig, type Settings } from '../../../src/config.ts';
 import { lockSettings } from '../../../src/lock/lock-settings.ts';
 import { createLog } from '../../../src/log.ts';
 import { closeDatabase, openDatabase } from '../../../store/database.ts';
@@ -23,11 +23,11 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(home, { recursive: true }));
 
-function settings() {
-  const config = loadConfig({ vault: directory }, { env: {}, home });
+function settings(flags: Settings = {}, log: string[] = []) {
+  const config = loadConfig({ vault: directory, ...flags }, { env: {}, home });
   return lockSettings(
     config,
-    createLog('silent', () => undefined),
+    createLog('info', (line) => log.push(line)),
     undefined,
     false,
   );
@@ -59,4 +59,21 @@ test('a daemon whose slot another process brought to that cost can be locked and
   const again = await settings().open(unlock);
   expect(again.credentialCount()).toBe(0);
   await again.close();
+});
+
+test.each([
+  ['a warning to whom it was asked for', true, 'warn'],
+  ['information to others', undefined, 'info'],
+])('that nobody tells when the screen is locked is %s', async (_, lockOnScreenLock, level) => {
+  vi.stubEnv('PATH', '/nonexistent');
+  const log: string[] = [];
+  const end = settings({ lockOnScreenLock }, log).watchScreen?.(() => undefined);
+  await vi.waitFor(() => expect(log).toHaveLength(1));
+  expect(log[0]).toMatch(new RegExp(`^${level}: the vault is not locked with the screen: .*ENOENT`));
+  end?.();
+  vi.unstubAllEnvs();
+});
+
+test('the screen is not watched where that is not wanted', () => {
+  expect(settings({ lockOnScreenLock: false }).watchScreen).toBeUndefined();
 });
