@@ -28,7 +28,9 @@ const hints = {
   controller:
     'on a Raspberry Pi: dtoverlay=dwc2,dr_mode=peripheral in /boot/firmware/config.txt, then a restart;\n' +
     'most other computers have no USB port that can be a device',
-  permission: 'making a USB gadget takes root; packaging/passfob-gadget.service runs the key as a service',
+  permission:
+    'making a USB gadget takes root; on your vault: sudo env HOME="$HOME" passfob run --transport gadget\n' +
+    'as a service: packaging/passfob-gadget.service',
 } as const;
 
 export class UsbGadgetTree {

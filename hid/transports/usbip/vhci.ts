@@ -121,16 +121,25 @@ function requireAccess(attachFile: string): void {
   try {
     accessSync(attachFile, constants.W_OK);
   } catch (cause) {
-    if (errorCode(cause) === 'EACCES') {
-      throw new TransportError('no-permission', `cannot attach the key: permission denied on ${attachFile}`, {
-        hint,
+    throw attachError(attachFile, cause);
+  }
+}
+
+function attachError(attachFile: string, cause: unknown): TransportError {
+  const problem = (text: string) => `cannot attach the key: ${text}`;
+  switch (errorCode(cause)) {
+    case 'ENOENT':
+      return new TransportError('no-device', problem('the kernel module vhci-hcd is not loaded'), { hint, cause });
+    case 'EACCES':
+      return new TransportError('no-permission', problem(`permission denied on ${attachFile}`), { hint, cause });
+    case 'EROFS':
+    case 'EPERM':
+      return new TransportError('no-permission', problem('/sys is read-only here'), {
+        hint: 'a container has the kernel of its host: attach on the host, see docs/transports.md',
         cause,
       });
-    }
-    throw new TransportError('no-device', 'cannot attach the key: the kernel module vhci-hcd is not loaded', {
-      hint,
-      cause,
-    });
+    default:
+      return new TransportError('io', problem(cause instanceof Error ? cause.message : String(cause)), { cause });
   }
 }
 
@@ -158,15 +167,15 @@ function importDevice({ host, port }: UsbIpAddress): Promise<Socket> {
 function handOver(socket: Socket, controller: string): number {
   // Nothing documented tells a socket's descriptor.
   const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const attachFile = join(controller, 'attach');
   for (const { port, isHighSpeed, state } of listPorts(controller)) {
     if (!isHighSpeed || state !== PortState.FREE) continue;
     try {
-      writeFileSync(join(controller, 'attach'), `${port} ${fd} ${deviceId} ${fullSpeed}`);
+      writeFileSync(attachFile, `${port} ${fd} ${deviceId} ${fullSpeed}`);
       return port;
     } catch (cause) {
       if (errorCode(cause) === 'EBUSY') continue; // Another was faster.
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new TransportError('io', `cannot attach the key: ${reason}`, { cause });
+      throw attachError(attachFile, cause);
     }
   }
   throw new TransportError('in-use', 'cannot attach the key: all ports of vhci-hcd are taken', {

@@ -1,12 +1,17 @@
 // Attaching to the kernel, on a sysfs made of plain files. The kernel itself is in test/e2e/usbip.e2e.ts.
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { attachToVhci, readPorts } from '../../../../hid/transports/usbip/vhci.ts';
 import { UsbIpTransport } from '../../../../hid/transports/usbip.ts';
 import { UsbIpClient } from '../../../support/usbip-client.ts';
+
+vi.mock('node:fs', async (importActual) => {
+  const actual = await importActual<typeof import('node:fs')>();
+  return { ...actual, accessSync: vi.fn(actual.accessSync) };
+});
 
 const identity = {
   productName: 'A key',
@@ -84,6 +89,20 @@ it('says what is missing without vhci-hcd, and how to get it', async () => {
     message: 'cannot attach the key: the kernel module vhci-hcd is not loaded',
     hint: expect.stringContaining('modprobe vhci-hcd'),
   });
+});
+
+it.each([
+  ['EROFS', 'no-permission', 'cannot attach the key: /sys is read-only here', 'attach on the host'],
+  ['EPERM', 'no-permission', 'cannot attach the key: /sys is read-only here', 'attach on the host'],
+  ['EACCES', 'no-permission', /^cannot attach the key: permission denied on .*attach$/, 'chown'],
+  ['EIO', 'io', 'cannot attach the key: refused', undefined],
+])('says what is in the way if the kernel says %s', async (code, problem, message, hint) => {
+  vi.mocked(accessSync).mockImplementationOnce(() => {
+    throw Object.assign(new Error('refused'), { code });
+  });
+  const refused = expect(attachToVhci(transport.address, root)).rejects;
+  await refused.toThrow(message);
+  await refused.toMatchObject({ code: problem, hint: hint && expect.stringContaining(hint) });
 });
 
 it('says so if all ports are taken, and lets go of the device', async () => {
