@@ -40,7 +40,7 @@ export async function keySetupOf(config: Config): Promise<KeySetup> {
   return { policy, ...(await portableCryptoFor(policy)), ...(await attestationKeys(config, policy)) };
 }
 
-// Both are loaded only where they are wanted: they are large, and most keys do without.
+// Both are loaded only where they are needed, since they are large.
 
 async function portableCryptoFor({ algorithms }: Policy): Promise<Pick<KeySetup, 'portableCrypto'>> {
   const { algorithms: ofOpenssl } = createOpensslCrypto();
