@@ -58,7 +58,7 @@ async function makeDisk(image: string): Promise<void> {
 async function bootUntilCut(image: string, out: string, round: number, seedOfRound: number): Promise<void> {
   mkdirSync(out);
   const guest = ['test/proof/power-cut-guest', `${round}`, `${seedOfRound}`];
-  const machine = spawn('test/e2e/vm', ['run', '-t', '150', '-d', image, '-o', out, '--', ...guest], {
+  const machine = spawn('test/e2e/vm', ['run', '-b', '-t', '150', '-d', image, '-o', out, '--', ...guest], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
