@@ -190,7 +190,7 @@ export function createDevice(
   gate: UserGate,
   log: Log,
   replug: (() => Promise<void>) | undefined,
-  { policy, portableCrypto, ...attestationKeys }: KeySetup = { policy: defaultPolicy },
+  { policy, ...attestationKeys }: KeySetup = { policy: defaultPolicy },
   guard: (gate: PatientGate) => UserGate = (unguarded) => unguarded,
 ): { authenticator: Authenticator; device: Device } {
   const authenticator = new Authenticator(
@@ -198,7 +198,7 @@ export function createDevice(
       ...attestationKeys,
       vault,
       gate: guard(patient(gate, policy.userPresenceTimeoutMs)),
-      crypto: createOpensslCrypto(portableCrypto),
+      crypto: createOpensslCrypto(),
       clock: systemClock,
       reportBug: (error) => reportBug(log, error),
     },

@@ -1,15 +1,12 @@
 // What the configuration makes of the authenticator: its policy, and the attestation keys it may use.
 
-import type { Crypto, Environment } from '../ctap/env.ts';
+import type { Environment } from '../ctap/env.ts';
 import { defaultPolicy, type Policy, profiles } from '../ctap/policy.ts';
 import type { ExtensionName } from '../ctap/wire.ts';
 import type { Config } from './config.ts';
-import { createOpensslCrypto } from './openssl.ts';
 
 export interface KeySetup extends Pick<Environment, 'attestation' | 'enterpriseAttestation'> {
   readonly policy: Policy;
-  /** For the algorithms that this Node's OpenSSL lacks. */
-  readonly portableCrypto?: Crypto;
 }
 
 export function policyOf({
@@ -37,18 +34,10 @@ export function policyOf({
 /** Makes the attestation of the vault if the configuration wants one and there is none. @throws UserError */
 export async function keySetupOf(config: Config): Promise<KeySetup> {
   const policy = policyOf(config);
-  return { policy, ...(await portableCryptoFor(policy)), ...(await attestationKeys(config, policy)) };
+  return { policy, ...(await attestationKeys(config, policy)) };
 }
 
-// Both are loaded only where they are needed, since they are large.
-
-async function portableCryptoFor({ algorithms }: Policy): Promise<Pick<KeySetup, 'portableCrypto'>> {
-  const { algorithms: ofOpenssl } = createOpensslCrypto();
-  if (algorithms.every((algorithm) => ofOpenssl.includes(algorithm))) return {};
-  const { createNobleCrypto } = await import('../ctap/crypto/noble.ts');
-  return { portableCrypto: createNobleCrypto() };
-}
-
+/** Loaded only where they are needed, since certificates take much code. */
 async function attestationKeys(config: Config, { aaguid }: Policy): Promise<Omit<KeySetup, 'policy'>> {
   const { attestation, enterprise, vaultDirectory } = config;
   if (attestation !== 'certificate' && !enterprise) return {};

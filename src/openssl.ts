@@ -18,9 +18,11 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto';
+import type { Signer } from '../ctap/crypto/signer.ts';
 import type { CoseAlgorithm, Crypto, KeyPair } from '../ctap/env.ts';
 import { CoseAlg } from '../ctap/wire.ts';
 import { keyPairOf, privateJwk, publicJwk } from './jwk.ts';
+import { portableMlDsa } from './portable-ml-dsa.ts';
 
 interface Scheme {
   /** Hashes of EdDSA and ML-DSA are their own affair. */
@@ -41,42 +43,38 @@ const schemes: ReadonlyMap<CoseAlgorithm, Scheme> = new Map([
 const maxImportedKeys = 128;
 const tagLength = 16;
 
-/**
- * The OpenSSL back end.
- * @param portable does what this Node's OpenSSL cannot, which is ML-DSA before OpenSSL 3.5.
- */
-export function createOpensslCrypto(portable?: Crypto): Crypto & { forget(): void } {
+/** The OpenSSL back end; what this Node's OpenSSL cannot, ML-DSA before OpenSSL 3.5, the portable code does. */
+export function createOpensslCrypto(): Crypto & { forget(): void } {
   const privateKeys = new RecentKeys();
-  const others = portable?.algorithms.filter((algorithm) => !schemes.has(algorithm)) ?? [];
-  const instead = (algorithm: CoseAlgorithm): Crypto => {
-    if (portable && others.includes(algorithm)) return portable;
-    throw new RangeError(`no back end for algorithm ${algorithm}`);
-  };
+  const random = (length: number) => new Uint8Array(randomBytes(length));
   return {
-    randomBytes: (length) => new Uint8Array(randomBytes(length)),
+    randomBytes: random,
     sha256: (data) => new Uint8Array(hash('sha256', data, 'buffer')),
     hmacSha256: (key, data) => new Uint8Array(createHmac('sha256', key).update(data).digest()),
     equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-    algorithms: [...schemes.keys(), ...others],
+    algorithms: [...new Set([...schemes.keys(), ...portableMlDsa.keys()])],
     generateKeyPair(algorithm) {
       const scheme = schemes.get(algorithm);
-      if (!scheme) return instead(algorithm).generateKeyPair(algorithm);
+      if (!scheme) {
+        const privateKey = portable(algorithm).newPrivateKey(random);
+        return { privateKey, publicKey: portable(algorithm).publicKeyOf(privateKey) };
+      }
       const key = scheme.newKey();
       const keyPair = keyPairOf(key.export({ format: 'jwk' }) as Record<string, string>);
       privateKeys.add(algorithm, keyPair, key);
       return keyPair;
     },
-    publicKeyOf: (algorithm, privateKey) =>
-      schemes.get(algorithm)?.publicKeyOf(privateKey) ?? instead(algorithm).publicKeyOf(algorithm, privateKey),
+    publicKeyOf: (algorithm, privateKey) => (schemes.get(algorithm) ?? portable(algorithm)).publicKeyOf(privateKey),
     sign(algorithm, keyPair, message) {
       const scheme = schemes.get(algorithm);
-      if (!scheme) return instead(algorithm).sign(algorithm, keyPair, message);
+      if (!scheme) return portable(algorithm).sign(keyPair.privateKey, message, random);
       return new Uint8Array(sign(scheme.digest, message, privateKeys.get(algorithm, keyPair)));
     },
     verify(algorithm, publicKey, message, signature) {
       const scheme = schemes.get(algorithm);
-      if (!scheme) return instead(algorithm).verify(algorithm, publicKey, message, signature);
+      const signer = scheme ? undefined : portable(algorithm);
       try {
+        if (!scheme) return signer?.verify(publicKey, message, signature) ?? false;
         const key = createPublicKey({ key: publicJwk(algorithm, { publicKey }), format: 'jwk' });
         return verify(scheme.digest, message, key, signature);
       } catch {
@@ -182,6 +180,12 @@ function seeded(algorithm: CoseAlgorithm, newKey: () => KeyObject): Scheme {
       return keyPairOf(key.export({ format: 'jwk' }) as Record<string, string>).publicKey;
     },
   };
+}
+
+function portable(algorithm: CoseAlgorithm): Signer {
+  const load = portableMlDsa.get(algorithm);
+  if (!load) throw new RangeError(`no back end for algorithm ${algorithm}`);
+  return load();
 }
 
 /** ML-DSA came to Node with OpenSSL 3.5; without it the portable code has to do. */

@@ -12,15 +12,8 @@ import { randomBytes } from '@noble/hashes/utils.js';
 import { ml_dsa44, ml_dsa65 } from '@noble/post-quantum/ml-dsa.js';
 import type { CoseAlgorithm, Crypto } from '../env.ts';
 import { CoseAlg } from '../wire.ts';
-
-type Random = (length: number) => Uint8Array;
-
-interface Signer {
-  newPrivateKey(random: Random): Uint8Array;
-  publicKeyOf(privateKey: Uint8Array): Uint8Array;
-  sign(privateKey: Uint8Array, message: Uint8Array, random: Random): Uint8Array;
-  verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
-}
+import { mlDsa } from './ml-dsa.ts';
+import type { Random, Signer } from './signer.ts';
 
 const signers: ReadonlyMap<CoseAlgorithm, Signer> = new Map([
   [CoseAlg.ES256, ecdsa(p256)],
@@ -95,17 +88,6 @@ function ecdsa(curve: typeof p256): Signer {
     publicKeyOf: (privateKey) => curve.getPublicKey(privateKey, false),
     sign: (privateKey, message) => curve.sign(message, privateKey, form),
     verify: (publicKey, message, signature) => curve.verify(signature, message, publicKey, form),
-  };
-}
-
-/** FIPS 204, pure, with an empty context; a private key is the seed of 32 bytes. */
-function mlDsa(algorithm: typeof ml_dsa44): Signer {
-  return {
-    newPrivateKey: (random) => random(32),
-    publicKeyOf: (privateKey) => algorithm.keygen(privateKey).publicKey,
-    sign: (privateKey, message, random) =>
-      algorithm.sign(message, algorithm.keygen(privateKey).secretKey, { extraEntropy: random(32) }),
-    verify: (publicKey, message, signature) => algorithm.verify(signature, message, publicKey),
   };
 }
 

@@ -3,7 +3,6 @@
 
 import { ml_dsa44, ml_dsa65 } from '@noble/post-quantum/ml-dsa.js';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createNobleCrypto } from '../../ctap/crypto/noble.ts';
 import { profiles } from '../../ctap/policy.ts';
 import { createOpensslCrypto } from '../../src/openssl.ts';
 import { Command, descriptor, Key, map, verified } from '../support/key.ts';
@@ -19,7 +18,7 @@ const names = new Map([
   [-49, 'ML-DSA-65'],
 ]);
 const params = (...algorithms: number[]) => algorithms.map((alg) => map({ alg, type: 'public-key' }));
-const crypto = createOpensslCrypto(createNobleCrypto());
+const crypto = createOpensslCrypto();
 
 beforeAll(() => {
   platform.postQuantum.verify = (alg, publicKey, signed, signature) =>

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ml_dsa44, ml_dsa65 } from '@noble/post-quantum/ml-dsa.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createNobleCrypto } from '../../ctap/crypto/noble.ts';
 import { defaultPolicy, profiles } from '../../ctap/policy.ts';
 import { type Attestation, openAttestation } from '../../src/attestation.ts';
 import { createOpensslCrypto } from '../../src/openssl.ts';
@@ -24,7 +23,7 @@ import {
 } from '../support/relying-parties.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'passfob-ctap-attestation-'));
-const crypto = createOpensslCrypto(createNobleCrypto());
+const crypto = createOpensslCrypto();
 const params = (...algorithms: number[]) => algorithms.map((alg) => map({ alg, type: 'public-key' }));
 const Status = { INVALID_PARAMETER: 0x02, CBOR_UNEXPECTED_TYPE: 0x11, INVALID_OPTION: 0x2c };
 let attestation: Attestation;

@@ -5,7 +5,7 @@ import { createOpensslCrypto } from '../../src/openssl.ts';
 import { seededRandom } from '../support/fake-environment.ts';
 
 const noble = createNobleCrypto(seededRandom('ids'));
-const openssl = createOpensslCrypto(createNobleCrypto());
+const openssl = createOpensslCrypto();
 const keyPair = noble.generateKeyPair(-7);
 const [idKey, rpIdHash] = [noble.randomBytes(32), noble.randomBytes(32)];
 

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MetadataService, type MetadataStatement } from '@simplewebauthn/server';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createNobleCrypto } from '../../ctap/crypto/noble.ts';
 import { profiles } from '../../ctap/policy.ts';
 import { openAttestation } from '../../src/attestation.ts';
 import { attestationModes, loadConfig } from '../../src/config.ts';
@@ -18,7 +17,7 @@ import type * as platform from '../support/platform.ts';
 import { registerInBrowser, simpleWebAuthn } from '../support/relying-parties.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'passfob-metadata-'));
-const crypto = createOpensslCrypto(createNobleCrypto());
+const crypto = createOpensslCrypto();
 const rows = Object.keys(profiles).flatMap((profile) =>
   attestationModes.flatMap((attestation) => [
     { profile, attestation, enterprise: undefined },
