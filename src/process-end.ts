@@ -6,6 +6,9 @@ import { constants } from 'node:os';
 /** SIGINT is Ctrl-C, SIGQUIT Ctrl-\, SIGHUP a terminal that is gone. */
 const endingSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
 
+/** A Ctrl-C reaches everybody in the terminal, and npm passes it on to its child once more. */
+const echoMs = 200;
+
 export interface ProcessEnd {
   /** Resolves on the first signal; rejects with what `fail` is given. */
   readonly stopped: Promise<void>;
@@ -18,10 +21,12 @@ export function untilStopped(): ProcessEnd {
   let fail: (error: Error) => void = () => {};
   const stopped = new Promise<void>((resolve, reject) => {
     fail = reject;
-    let isAsked = false;
+    let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
     const onSignal = (signal: NodeJS.Signals) => {
-      if (isAsked) process.exit(128 + constants.signals[signal]);
-      isAsked = true;
+      const at = performance.now();
+      if (first?.signal === signal && at - first.at < echoMs) return;
+      if (first) process.exit(128 + constants.signals[signal]);
+      first = { signal, at };
       resolve();
     };
     for (const signal of endingSignals) process.on(signal, onSignal);
