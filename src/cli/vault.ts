@@ -13,8 +13,7 @@ import { readNewPassphrase } from './passphrase.ts';
 import { addRekeyCommand } from './vault-rekey.ts';
 import { addRecoveryPhrase, addSlotCommands } from './vault-slots.ts';
 
-export function addVaultCommands(program: Command): void {
-  const noun = program.command('vault').description('make the vault that keeps the credentials');
+export function defineVault(noun: Command): void {
   vaultOptions(noun.command('init').description('make a new vault under a new passphrase'))
     .option(
       '--credentials <kind>',
