@@ -32,20 +32,17 @@ interface RestoreFlags extends Settings, OpenFlags {
   readonly json?: boolean;
 }
 
-export function addBackupCommands(program: Command): void {
-  const backupCommand = program
-    .command('backup')
-    .description('write the synced credentials into one encrypted file, which `age -d` opens too')
-    .argument('<file>', 'the new file');
-  sealOptions(vaultOptions(backupCommand))
+export function defineBackup(command: Command): void {
+  sealOptions(vaultOptions(command))
+    .argument('<file>', 'the new file')
     .option('--force', 'write over a file that is there')
     .option('--json', 'print JSON')
     .action(backup);
-  const restoreCommand = program
-    .command('restore')
-    .description('bring the credentials of a backup into the vault: shows what it would do, and asks')
-    .argument('<file>', 'a file that `passfob backup` wrote, or what `age -d` made of one');
-  openOptions(vaultOptions(restoreCommand))
+}
+
+export function defineRestore(command: Command): void {
+  openOptions(vaultOptions(command))
+    .argument('<file>', 'a file that `passfob backup` wrote, or what `age -d` made of one')
     .option('--dry-run', 'only show what it would do')
     .option('--replace', 'where a credential differs, take the one of the backup')
     .option('--yes', 'do not ask')

@@ -16,8 +16,7 @@ interface JsonFlag extends Settings {
 
 const idHelp = 'a credential id (base64url) or the beginning of one';
 
-export function addCredentialCommands(program: Command): void {
-  const noun = program.command('credentials').description('list, show, delete and rename what the key holds');
+export function defineCredentials(noun: Command): void {
   addListCommand(noun);
   byId(noun, 'show', 'show everything about one credential but its private key')
     .option('--json', 'print JSON')
@@ -31,7 +30,10 @@ export function addCredentialCommands(program: Command): void {
     .option('--display-name <name>', 'the new display name; empty removes it')
     .option('--json', 'print JSON')
     .action(rename);
-  vaultOptions(program.command('dump').description('print every credential and the device state as JSON'))
+}
+
+export function defineDump(command: Command): void {
+  vaultOptions(command)
     .option('--secrets', 'with private keys; asks for what opens the vault')
     .option('--json', 'print JSON, as it always does')
     .option('--output <file>', 'write to a new file that only you can read, instead of the screen')

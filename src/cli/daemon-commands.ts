@@ -1,7 +1,6 @@
 // What is said to a running daemon: status, replug, consent, reset.
 
 import type { Command } from 'commander';
-import { vaultExists } from '../../store/vault.ts';
 import { loadConfig, type Settings } from '../config.ts';
 import { controlSocketPath } from '../control/address.ts';
 import { ControlClient } from '../control/client.ts';
@@ -10,30 +9,32 @@ import { exitCode, UserError } from '../errors.ts';
 import { confirm, runningDaemon, vaultOptions, withKey } from './key-session.ts';
 import { printFields, printJson } from './output.ts';
 
-export function addDaemonCommands(program: Command): void {
-  vaultOptions(program.command('status').description('say whether a daemon serves the vault, and how'))
-    .option('--json', 'print JSON')
-    .action(status);
-  vaultOptions(program.command('replug').description('unplug the virtual key and plug it in again')).action(replug);
-  vaultOptions(program.command('consent').description('steer a daemon that runs with --consent scripted'))
-    .argument('<mode>', scriptedModes.join(', '))
-    .action(consent);
-  vaultOptions(program.command('reset').description('erase every credential, for good'))
-    .option('--yes', 'do not ask')
-    .action(reset);
+export function defineStatus(command: Command): void {
+  vaultOptions(command).option('--json', 'print JSON').action(status);
+}
+
+export function defineReplug(command: Command): void {
+  vaultOptions(command).action(replug);
+}
+
+export function defineConsent(command: Command): void {
+  vaultOptions(command).argument('<mode>', scriptedModes.join(', ')).action(consent);
+}
+
+export function defineReset(command: Command): void {
+  vaultOptions(command).option('--yes', 'do not ask').action(reset);
 }
 
 async function status(flags: Settings & { json?: boolean }): Promise<void> {
   const { vaultDirectory } = loadConfig(flags);
   const found = await new ControlClient(controlSocketPath(vaultDirectory)).status();
-  if (flags.json)
-    return printJson(found ?? { running: false, vault: vaultDirectory, exists: vaultExists(vaultDirectory) });
   if (!found) {
-    console.log(
-      `no daemon serves the vault ${vaultDirectory}${vaultExists(vaultDirectory) ? '' : ', which is not there'}`,
-    );
-    return;
+    const { vaultExists } = await import('../../store/vault.ts');
+    const exists = vaultExists(vaultDirectory);
+    if (flags.json) return printJson({ running: false, vault: vaultDirectory, exists });
+    return console.log(`no daemon serves the vault ${vaultDirectory}${exists ? '' : ', which is not there'}`);
   }
+  if (flags.json) return printJson(found);
   printFields([
     ['process', `${found.pid}, since ${found.startedAt}`],
     ['version', found.version],

@@ -17,10 +17,8 @@ import { createLog } from '../log.ts';
 import { untilStopped } from '../process-end.ts';
 import { canCreateHidDevice, createTransports } from '../transports.ts';
 
-export function addDemoCommand(program: Command): void {
-  program
-    .command('demo')
-    .description('try it: a throw-away key that approves everything, and a relying party')
+export function defineDemo(command: Command): void {
+  command
     .option('--once', 'do not wait for a browser: sign up and sign in once, and end')
     .option('--port <number>', 'the port of the relying party on localhost (default: 8787, or the next free one)', port)
     .action(demo);

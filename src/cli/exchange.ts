@@ -42,14 +42,12 @@ interface ImportFlags extends Settings, OpenFlags {
 
 const formatNames = Object.keys(formats).join(', ');
 
-export function addExchangeCommands(program: Command): void {
-  const exportCommand = program
-    .command('export')
-    .description('write synced credentials for another manager; sealed like a backup, unless --plain')
+export function defineExport(command: Command): void {
+  command
     .argument('<file>', 'the new file')
     .argument('[id...]', 'which ones, by id or the beginning of one; otherwise all that are synced')
     .requiredOption('--format <format>', `one of: ${formatNames}`);
-  sealOptions(vaultOptions(exportCommand))
+  sealOptions(vaultOptions(command))
     .option('--rp <rpid>', 'only those of this website')
     .option('--plain', 'in clear text, as other managers want it: whoever reads the file has the keys')
     .option('--force', 'write over a file that is there')
@@ -57,11 +55,11 @@ export function addExchangeCommands(program: Command): void {
     .allowUnknownOption()
     .hook('preAction', (_, command) => command.args.forEach(refuseOption))
     .action(exportPasskeys);
-  const importCommand = program
-    .command('import')
-    .description('bring passkeys of another manager into the vault: all of them or none')
-    .argument('<file...>', 'exports of other managers, plain or sealed with age');
-  openOptions(vaultOptions(importCommand))
+}
+
+export function defineImport(command: Command): void {
+  openOptions(vaultOptions(command))
+    .argument('<file...>', 'exports of other managers, plain or sealed with age')
     .option('--format <format>', `one of: ${formatNames}; otherwise what the file looks like`)
     .option('--dry-run', 'only show what it would do')
     .option('--json', 'print JSON')

@@ -8,10 +8,8 @@ import type { AuthenticatorInfo } from '../platform/authenticator-info.ts';
 import { type KeyFlags, keyOptions, withCtap } from './ctap-session.ts';
 import { printFields, printJson } from './output.ts';
 
-export function addInfoCommand(program: Command): void {
-  keyOptions(program.command('info').description('show what a key says of itself (authenticatorGetInfo)'))
-    .option('--json', 'print JSON')
-    .action(info);
+export function defineInfo(command: Command): void {
+  keyOptions(command).option('--json', 'print JSON').action(info);
 }
 
 async function info(flags: KeyFlags & { json?: boolean }): Promise<void> {

@@ -15,8 +15,7 @@ import { pinMustChange, withPinRefusals } from './pin-refusal.ts';
 
 type ConfigFlags = KeyFlags & PinFiles;
 
-export function addConfigCommands(program: Command): void {
-  const noun = program.command('config').description('how a whole key behaves; it asks for its PIN');
+export function defineConfig(noun: Command): void {
   const verb = (name: string, description: string) => keyOptions(noun.command(name).description(description));
   verb('show', 'show what can be configured, and how it is').option('--json', 'print JSON').action(show);
   pinFileOption(verb('always-uv', 'ask for the PIN at every registration and sign-in, or not'))

@@ -1,20 +1,12 @@
 // A command's way to the key it names: through the daemon that serves the vault, or by opening the vault itself.
 
 import type { Command } from 'commander';
-import { type OpenVault, vaultExists } from '../../store/vault.ts';
 import { type Config, loadConfig, type Settings } from '../config.ts';
-import { declineAlways } from '../consent/automatic.ts';
 import { controlSocketPath } from '../control/address.ts';
 import { ControlClient } from '../control/client.ts';
-import { LocalOperations } from '../control/local-operations.ts';
 import type { KeyOperations } from '../control/operations.ts';
-import { createDevice } from '../daemon.ts';
 import { exitCode, UserError } from '../errors.ts';
-import { keySetupOf } from '../key-setup.ts';
-import { LockableVault } from '../lock/lockable-vault.ts';
-import { createLog } from '../log.ts';
-import { openWith, unlockVault } from '../unlock/unlock-vault.ts';
-import { askWayIn, unlockBy, type WayIn } from '../unlock/way-in.ts';
+import type { WayIn } from '../unlock/way-in.ts';
 import { askLine } from './ask.ts';
 
 /** The options that say which vault, for every command that works on one key. */
@@ -52,9 +44,10 @@ export async function withWayIn<T>(flags: Settings, use: (key: KeyOperations, wa
   const config = loadConfig(flags);
   const { vaultDirectory } = config;
   const daemon = await openDaemon(config);
-  if (!daemon) requireVault(vaultDirectory);
+  if (!daemon) (await import('./require-vault.ts')).requireVault(vaultDirectory);
+  const { askWayIn } = await import('../unlock/way-in.ts');
   const way = await askWayIn(vaultDirectory, config);
-  const key = daemon ?? (await openLocally(config, () => openWith(vaultDirectory, unlockBy(way))));
+  const key = daemon ?? (await openLocally(config, way));
   try {
     return await use(key, way);
   } finally {
@@ -72,21 +65,9 @@ async function openDaemon({ vaultDirectory }: Config): Promise<ControlClient | u
   return status && !status.locked ? daemon : undefined;
 }
 
-async function openLocally(
-  config: Config,
-  open: () => Promise<OpenVault> = () => unlockVault(config.vaultDirectory, config),
-): Promise<KeyOperations> {
-  requireVault(config.vaultDirectory);
-  const setup = await keySetupOf(config);
-  const vault = new LockableVault(config.vaultDirectory, await open());
-  const log = createLog('warn', (line) => console.error(line));
-  return new LocalOperations(vault, createDevice(vault, declineAlways, log, undefined, setup).device);
-}
-
-/** Asked before any way in is tried. @throws UserError */
-export function requireVault(directory: string): void {
-  if (vaultExists(directory)) return;
-  throw new UserError(`there is no vault in ${directory}`, 'make one with `passfob vault init`', exitCode.vault);
+/** Loaded only here: with a daemon, a command needs neither a database nor cryptography of its own. */
+async function openLocally(config: Config, way?: WayIn): Promise<KeyOperations> {
+  return (await import('./local-key.ts')).openLocally(config, way);
 }
 
 /** The daemon that serves the configured vault. @throws UserError where none runs. */

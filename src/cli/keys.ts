@@ -11,10 +11,8 @@ import { oneLine } from '../log.ts';
 import { untilStopped } from '../process-end.ts';
 import { formatJson, printJson, printTable } from './output.ts';
 
-export function addKeysCommand(program: Command): void {
-  program
-    .command('keys')
-    .description('list the keys of the configuration file, or with --all every security key on this machine')
+export function defineKeys(command: Command): void {
+  command
     .option('--all', 'every security key that this machine sees, and what it tells of itself')
     .option('--watch', 'with --all: go on with a line for each key that is attached or detached, until stopped')
     .option('--json', 'print JSON; with --watch a line for each event')

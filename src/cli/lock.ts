@@ -2,18 +2,14 @@
 
 import type { Command } from 'commander';
 import { loadConfig, type Settings } from '../config.ts';
-import { askWayIn } from '../unlock/way-in.ts';
 import { runningDaemon, vaultOptions } from './key-session.ts';
 
-export function addLockCommands(program: Command): void {
-  vaultOptions(
-    program.command('lock').description('lock the vault of the running daemon: no key of it stays in memory'),
-  ).action(lock);
-  vaultOptions(
-    program
-      .command('unlock')
-      .description('unlock the vault of the running daemon; a request that waits for it goes on'),
-  ).action(unlock);
+export function defineLock(command: Command): void {
+  vaultOptions(command).action(lock);
+}
+
+export function defineUnlock(command: Command): void {
+  vaultOptions(command).action(unlock);
 }
 
 async function lock(flags: Settings): Promise<void> {
@@ -25,6 +21,7 @@ async function unlock(flags: Settings): Promise<void> {
   const daemon = await runningDaemon(flags);
   const status = await daemon.status();
   if (status?.locked) {
+    const { askWayIn } = await import('../unlock/way-in.ts');
     const config = loadConfig(flags);
     const isNamed = config.keyFile !== undefined || config.passphraseFile !== undefined;
     // What needs nobody, the daemon finds by itself.

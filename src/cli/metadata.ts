@@ -4,13 +4,11 @@ import type { Command } from 'commander';
 import { loadConfig, type Settings } from '../config.ts';
 import { type KeySetup, keySetupOf } from '../key-setup.ts';
 import { metadataStatement } from '../metadata.ts';
-import { requireVault } from './key-session.ts';
 import { printJson } from './output.ts';
+import { requireVault } from './require-vault.ts';
 
-export function addMetadataCommand(program: Command): void {
-  program
-    .command('metadata')
-    .description('print the FIDO metadata statement, by which a relying party can let this key in by name')
+export function defineMetadata(command: Command): void {
+  command
     .option('--key <name>', 'a key of the configuration file, with its vault and settings')
     .option('--vault <dir>', 'whose attestation certificate it is about, with --attestation certificate')
     .option('--profile <profile>', 'compatible or full (default: compatible)')

@@ -12,8 +12,7 @@ import { pinMustChange, withPinRefusals } from './pin-refusal.ts';
 
 type PinFlags = KeyFlags & PinFiles;
 
-export function addPinCommands(program: Command): void {
-  const noun = program.command('pin').description('the PIN of a key: set, change, verify it');
+export function definePin(noun: Command): void {
   const verb = (name: string, description: string) => keyOptions(noun.command(name).description(description));
   verb('status', 'say whether a PIN is set, and how many tries are left').option('--json', 'print JSON').action(status);
   newPinFileOption(verb('set', 'give a key its first PIN')).action(set);

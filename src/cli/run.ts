@@ -22,10 +22,11 @@ import { type ProcessEnd, untilStopped } from '../process-end.ts';
 import { keepMemorySmall } from '../small-memory.ts';
 import { createTransports, type TransportOptions } from '../transports.ts';
 import { opensByItself, unlockVault } from '../unlock/unlock-vault.ts';
-import { requireVault, vaultsOptions } from './key-session.ts';
+import { vaultsOptions } from './key-session.ts';
+import { requireVault } from './require-vault.ts';
 
-export function addRunCommand(program: Command): void {
-  vaultsOptions(program.command('run').description('be a security key until stopped (SIGTERM, Ctrl-C)'))
+export function defineRun(command: Command): void {
+  vaultsOptions(command)
     .option(
       '--transport <how...>',
       'auto, uhid, gadget[:UDC], usbip[:HOST:PORT], socket:PATH or tcp:HOST:PORT; repeatable (default: auto)',

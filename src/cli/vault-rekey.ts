@@ -3,9 +3,10 @@
 import type { Command } from 'commander';
 import { loadConfig, type Settings } from '../config.ts';
 import { unlockVault } from '../unlock/unlock-vault.ts';
-import { requireVault, vaultOptions } from './key-session.ts';
+import { vaultOptions } from './key-session.ts';
 import { printJson } from './output.ts';
 import { progressBar } from './progress-bar.ts';
+import { requireVault } from './require-vault.ts';
 
 export function addRekeyCommand(vault: Command): void {
   vaultOptions(vault.command('rekey').description('renew the root key and seal every record anew'))

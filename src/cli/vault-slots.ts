@@ -10,9 +10,10 @@ import { desktopKeyring } from '../unlock/keyring.ts';
 import { addKeyFileSlot, addKeyringSlot, addMachineSlot } from '../unlock/new-slot.ts';
 import { machineKeys } from '../unlock/systemd-creds.ts';
 import { unlockVault } from '../unlock/unlock-vault.ts';
-import { confirm, requireVault, vaultOptions } from './key-session.ts';
+import { confirm, vaultOptions } from './key-session.ts';
 import { formatDate, printJson, printTable } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
+import { requireVault } from './require-vault.ts';
 import { requirePrintedOnce } from './standard-output.ts';
 
 const kinds = ['passphrase', 'key-file', 'keyring', 'systemd-creds', 'recovery-phrase'] as const;

@@ -14,8 +14,7 @@ import { addVaultCheck } from './vault-check.ts';
 import { addRekeyCommand } from './vault-rekey.ts';
 import { addRecoveryPhrase, addSlotCommands, requireSeen } from './vault-slots.ts';
 
-export function addVaultCommands(program: Command): void {
-  const noun = program.command('vault').description('make the vault that keeps the credentials');
+export function defineVault(noun: Command): void {
   vaultOptions(noun.command('init').description('make a new vault under a new passphrase'))
     .option(
       '--credentials <kind>',

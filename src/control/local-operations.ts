@@ -10,6 +10,7 @@ import { JsonReader } from '../exchange/json-reader.ts';
 import { planMerge, portableVault } from '../exchange/merge.ts';
 import { type PortableVaultJson, portableVaultJson, readPortableVault } from '../exchange/portable.ts';
 import { base64url, privateJwk, publicJwk } from '../jwk.ts';
+import { wipe } from '../unlock/unlock-vault.ts';
 import { nameOf, unlockBy, type WayIn } from '../unlock/way-in.ts';
 import { checkVault } from './check.ts';
 import type {
@@ -158,7 +159,9 @@ export class LocalOperations implements KeyOperations {
   }
 
   async #requireWayIn(way: WayIn): Promise<void> {
-    if (await this.#vault.opensWith(unlockBy(way))) return;
+    const unlock = unlockBy(way);
+    const isOpened = await this.#vault.opensWith(unlock).finally(() => wipe(unlock));
+    if (isOpened) return;
     throw new UserError(`wrong ${nameOf(way)}`, 'nothing was written', exitCode.vault);
   }
 

@@ -1,7 +1,8 @@
 // A file whose content opens the vault: on a stick, on a disk that is encrypted, from a secret manager.
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { writePrivateFile } from '../backup/private-file.ts';
 import { exitCode, UserError } from '../errors.ts';
 
 const newFileBytes = 32;
@@ -22,13 +23,9 @@ export function readKeyFile(path: string): Uint8Array | undefined {
   }
 }
 
-/** Makes a key file of 32 random bytes, mode 0600. @throws UserError */
+/** Makes a key file of 32 random bytes, mode 0600, durably. @throws UserError */
 export function createKeyFile(path: string): Uint8Array {
   const content = randomBytes(newFileBytes);
-  try {
-    writeFileSync(path, content, { mode: 0o600, flag: 'wx', flush: true });
-  } catch (error) {
-    throw new UserError(`cannot make the key file ${path}: ${(error as Error).message}`, 'name another place');
-  }
+  writePrivateFile(path, content, false);
   return content;
 }

@@ -15,7 +15,10 @@ export const desktopKeyring: Keyring = {
   get: (slotId) =>
     withEntry(slotId, async (entry) => {
       const secret = await entry.getSecret();
-      return secret === null ? undefined : Uint8Array.from(secret);
+      if (secret === null) return undefined;
+      const copy = Uint8Array.from(secret);
+      secret.fill(0);
+      return copy;
     }),
   set: (slotId, secret) => withEntry(slotId, (entry) => entry.setSecret(secret)),
   delete: (slotId) =>

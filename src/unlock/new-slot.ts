@@ -19,6 +19,8 @@ export async function addKeyFileSlot(vault: OpenVault, path: string, label?: str
   } catch (error) {
     if (!present) rmSync(path, { force: true });
     throw error;
+  } finally {
+    keyFile.fill(0);
   }
 }
 

@@ -42,7 +42,7 @@ function runProgram(program: string, args: readonly string[], input: Uint8Array)
     });
     child.once('error', (error) => refuse(error.message));
     child.once('close', (code) => {
-      if (code === 0) resolve(Uint8Array.from(Buffer.concat(output)));
+      if (code === 0) resolve(Buffer.concat(output));
       else refuse(complaint.trim().split('\n').at(-1) || `it ended with ${code}`);
       for (const chunk of output) chunk.fill(0);
     });

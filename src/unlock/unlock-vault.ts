@@ -104,9 +104,19 @@ export function questionFor(slots: readonly SlotInfo[]): string {
   );
 }
 
-/** Opens the vault, and brings a passphrase's slot to today's cost. @throws VaultError */
-export function openWith(directory: string, unlock: Unlock): Promise<OpenVault> {
-  return openVault(directory, unlock, { scryptLogN: defaultScryptLogN });
+/** Opens the vault, and brings a passphrase's slot to today's cost. The bytes of `unlock` are wiped. @throws VaultError */
+export async function openWith(directory: string, unlock: Unlock): Promise<OpenVault> {
+  try {
+    return await openVault(directory, unlock, { scryptLogN: defaultScryptLogN });
+  } finally {
+    wipe(unlock);
+  }
+}
+
+/** Forgets what has opened a vault, or has not; words are strings, which nothing can wipe. */
+export function wipe(unlock: Unlock): void {
+  if ('keyFile' in unlock) unlock.keyFile.fill(0);
+  if ('secret' in unlock) unlock.secret.fill(0);
 }
 
 /** What flags, environment or configuration file name. A key file may be on a stick that is not plugged in. */
@@ -158,10 +168,11 @@ function unanswered(): VaultError {
 
 /** A service's credential is what its slot takes: words, the content of a key file, or a secret. */
 function asWay(kind: string, id: string, content: Uint8Array): Unlock {
-  const [line = ''] = Buffer.from(content).toString('utf8').split(/\r?\n/, 1);
-  if (kind === 'passphrase') return { passphrase: line };
-  if (kind === 'recovery-phrase') return { recoveryPhrase: line };
-  return kind === 'key-file' ? { keyFile: content } : { secret: content, of: id };
+  if (kind === 'key-file') return { keyFile: content };
+  if (kind !== 'passphrase' && kind !== 'recovery-phrase') return { secret: content, of: id };
+  const [line = ''] = new TextDecoder().decode(content).split(/\r?\n/, 1);
+  content.fill(0);
+  return kind === 'passphrase' ? { passphrase: line } : { recoveryPhrase: line };
 }
 
 function has(slots: readonly SlotInfo[], kind: string): boolean {

@@ -16,20 +16,29 @@ let directory: string;
 let vault: OpenVault;
 let kept: Map<string, Uint8Array>;
 let notices: string[];
+let handedOver: Uint8Array[];
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'passfob-unlock-'));
   directory = join(root, 'vault');
   vault = await createVault(directory, { passphrase: 'correct horse' }, { scryptLogN: 2 });
   kept = new Map();
   notices = [];
+  handedOver = [];
 });
 afterEach(async () => {
   await vault.close();
   rmSync(root, { recursive: true, force: true });
 });
 
+/** A copy, which is remembered. */
+function handOver(secret: Uint8Array | undefined): Uint8Array | undefined {
+  const copy = secret && Uint8Array.from(secret);
+  if (copy) handedOver.push(copy);
+  return copy;
+}
+
 const keyring: Keyring = {
-  get: async (id) => kept.get(id),
+  get: async (id) => handOver(kept.get(id)),
   set: async (id, secret) => void kept.set(id, Uint8Array.from(secret)),
   delete: async (id) => void kept.delete(id),
 };
@@ -110,6 +119,17 @@ describe('a vault', () => {
     expect(await opensWith()).toBe(id);
     kept.clear();
     expect(await opensWith()).toBeUndefined();
+  });
+
+  it('leaves no secret in memory that opened it, or did not', async () => {
+    const { id } = await addKeyringSlot(vault, undefined, keyring);
+    expect(await opensWith()).toBe(id);
+    kept.set(id, new Uint8Array(32).fill(7));
+    expect(await opensWith()).toBeUndefined();
+    await addMachineSlot(vault, 'host', undefined, machine);
+    const run: RunProgram = async (...call) => handOver(await machine(...call)) ?? expect.fail('nothing');
+    expect(await opensWith({}, { run })).toBeDefined();
+    expect(handedOver).toEqual(Array.from({ length: 4 }, () => new Uint8Array(32)));
   });
 
   it('opens on the machine that systemd-creds sealed it to', async () => {
