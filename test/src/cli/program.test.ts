@@ -294,6 +294,13 @@ describe('with a vault', () => {
     await other.remove();
   });
 
+  test('without a terminal the ways to do without are named, unless the transport is none', async () => {
+    const mute = await home.run('run', '--transport', `socket:${home.keySocket}`);
+    expect(mute).toMatchObject({ code: 2, stderr: expect.stringContaining('each touch is a `passfob consent once`') });
+    const none = await home.run('run', '--transport', 'nonsense');
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('unknown transport') });
+  });
+
   test('scripted consent withholds the touch, and gives one or all', async () => {
     const daemon = await home.start('--consent', 'scripted');
     const host = await plugIn(home);
