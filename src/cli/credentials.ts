@@ -23,7 +23,7 @@ export function addCredentialCommands(program: Command): void {
     .option('--json', 'print JSON')
     .action(show);
   byId(noun, 'delete', 'delete one credential for good')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask; takes the whole id')
     .option('--json', 'print JSON')
     .action(remove);
   byId(noun, 'rename', 'change the names that sign-in prompts show')
@@ -69,12 +69,22 @@ async function show(id: string, flags: JsonFlag): Promise<void> {
 async function remove(id: string, flags: JsonFlag & { yes?: boolean }): Promise<void> {
   await withKey(flags, async (key) => {
     const { id: whole, rpId, userName } = await key.show(id);
+    if (flags.yes && id !== whole) throw notWhole(id);
     const name = oneLine(`${rpId}${userName ? ` (${userName})` : ''}`);
     await confirm(`Delete the credential of ${name}? It cannot be brought back.`, flags.yes);
     const deleted = await key.delete(whole);
     if (flags.json) printJson(deleted);
     else console.log(`deleted the credential of ${name}`);
   });
+}
+
+/** A beginning may fit another credential than the one that was meant, and nobody is asked. */
+function notWhole(id: string): UserError {
+  return new UserError(
+    `with --yes the whole id is wanted, "${id}" is the beginning of one`,
+    '`passfob credentials list --json` has whole ids; without --yes you see what you delete',
+    exitCode.usage,
+  );
 }
 
 async function rename(id: string, flags: JsonFlag & { name?: string; displayName?: string }): Promise<void> {

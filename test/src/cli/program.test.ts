@@ -215,6 +215,10 @@ describe('with a vault', () => {
     });
     expect(await home.run('credentials', 'delete', 'AAAAAAAA', '--yes')).toMatchObject({ code: 4 });
     expect(await home.run('credentials', 'delete', prefix, '--yes')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the whole id is wanted'),
+    });
+    expect(await home.run('credentials', 'delete', id(alice.credentialId), '--yes')).toMatchObject({
       code: 0,
       stdout: 'deleted the credential of example.com (alice@example.com)\n',
     });
