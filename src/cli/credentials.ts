@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { algorithmName } from '../../ctap/cose.ts';
+import { noFolder } from '../backup/private-file.ts';
 import type { Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
@@ -115,7 +116,9 @@ function writeNewFile(path: string, text: string): void {
   try {
     writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'it exists already' : (error as Error).message;
-    throw new UserError(`cannot write ${path}: ${reason}`, 'name a file that is not there yet');
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw noFolder(path);
+    if (code !== 'EEXIST') throw new UserError(`cannot write ${path}: ${message}`);
+    throw new UserError(`cannot write ${path}: it exists already`, 'name a file that is not there yet');
   }
 }

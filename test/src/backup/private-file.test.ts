@@ -39,5 +39,6 @@ test('leaves what was there if it cannot be written', () => {
   writeFileSync(join(path, 'before'), '');
   expect(() => writePrivateFile(path, content, true)).toThrow(`cannot write ${path}`);
   expect(readdirSync(folder)).toEqual(['backup.age']);
-  expect(() => writePrivateFile(join(folder, 'none', 'backup.age'), content, false)).toThrow('cannot write');
+  expect(() => writePrivateFile(join(folder, 'none', 'backup.age'), content, false)).toThrow('there is no folder');
+  expect(() => refuseExisting(join(folder, 'none', 'backup.age'), true)).toThrow('there is no folder');
 });

@@ -208,6 +208,10 @@ describe('with a vault', () => {
     expect(await home.run('dump', '--secrets', '--output', file)).toMatchObject({ code: 0, stdout: '' });
     expect(mode(file)).toBe('600');
     expect(await home.run('dump', '--output', file)).toMatchObject({ code: 1 });
+    expect(await home.run('dump', '--output', join(home.directory, 'none', 'x'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/there is no folder .*none\nhint: make it, or name another place\n$/),
+    });
 
     expect(await home.run('credentials', 'delete', prefix)).toMatchObject({
       code: 2,
