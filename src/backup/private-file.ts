@@ -3,10 +3,13 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { UserError } from '../errors.ts';
+import { exitCode, UserError } from '../errors.ts';
 
 /** Asked before anything else is. @throws UserError if the file is there and must not be written over, or has no folder */
 export function refuseExisting(path: string, force: boolean | undefined): void {
+  if (path === '-') {
+    throw new UserError('expected a file, got "-"', 'passkeys are written to files only: name one', exitCode.usage);
+  }
   if (!force && existsSync(path)) throw exists(path);
   if (!existsSync(dirname(path))) throw noFolder(path);
 }

@@ -108,7 +108,7 @@ async function dump(flags: Settings & { secrets?: boolean; output?: string }): P
     ? await withWayIn(flags, (key, way) => key.dump(way))
     : await withKey(flags, (key) => key.dump());
   const text = formatJson(content);
-  if (flags.output === undefined) return console.log(text);
+  if (flags.output === undefined || flags.output === '-') return console.log(text);
   writeNewFile(flags.output, `${text}\n`);
 }
 

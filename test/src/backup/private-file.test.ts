@@ -34,6 +34,10 @@ test('is not written over, unless forced, and is private then, too', () => {
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
+test('is not called like standard output', () => {
+  expect(() => refuseExisting('-', true)).toThrow('expected a file, got "-"');
+});
+
 test('leaves what was there if it cannot be written', () => {
   mkdirSync(path);
   writeFileSync(join(path, 'before'), '');

@@ -91,3 +91,16 @@ test('the vault can be made with a key file, which must be there', { timeout: 60
   home.writePassphrase('forgotten');
   expect(await home.json('credentials', 'list', '--vault', vault, '--key-file', key)).toEqual([]);
 });
+
+test('passphrases come from the lines of standard input, each as it is needed', { timeout: 60_000 }, async () => {
+  const files = ['--passphrase-file', '-', '--new-passphrase-file', '-'];
+  const added = await home.runWith(
+    'correct horse battery staple\nanother\n',
+    ...['vault', 'slots', 'add', 'passphrase', ...files],
+  );
+  expect(added).toMatchObject({ code: 0, stderr: '' });
+  home.writePassphrase('another');
+  expect(await home.json('credentials', 'list')).toEqual([]);
+  const empty = await home.runWith('', 'credentials', 'list', '--passphrase-file', '-');
+  expect(empty).toMatchObject({ code: 2, stderr: expect.stringContaining('no line for the passphrase') });
+});
