@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import type { CredentialKind } from '../ctap/env.ts';
 import { type Profile, profiles } from '../ctap/policy.ts';
 import { Extension, type ExtensionName } from '../ctap/wire.ts';
@@ -109,11 +109,12 @@ const here: Surroundings = { env: process.env, home: homedir() };
 export function loadConfig(flags: Settings, surroundings: Surroundings = here): Config {
   refuseEmpty(flags);
   const { keys = {}, ...common } = fromFile(configFile(surroundings));
-  const layers = [flags, fromEnvironment(surroundings.env), common];
+  const layers = [flags, fromEnvironment(surroundings.env), atHome(common, surroundings)];
   if (flags.key !== undefined) {
     // The key that a flag names outweighs the environment, and no vault but its own is meant.
     const own = namedKey(flags.key, keys, surroundings);
-    layers.splice(1, 0, { vault: join(dataDirectory(surroundings), 'keys', flags.key), ...own });
+    const vault = join(dataDirectory(surroundings), 'keys', flags.key);
+    layers.splice(1, 0, { vault, ...atHome(own, surroundings) });
   }
   const pick = <K extends keyof Settings>(name: K) => layers.map((layer) => layer[name]).find((value) => value);
   return Object.freeze({
@@ -227,9 +228,23 @@ function fromFile(path: string): FileSettings {
   return checkFile(path, parse(path, text));
 }
 
+/** In the file `~/` is the home of this user, as in a shell; no other path is relative, since to what would be a guess. */
+function atHome(settings: Settings, { home }: Surroundings): Settings {
+  const { vault, passphraseFile, keyFile, transport } = settings;
+  const expand = (path: string) => path.replace(/^(socket:)?~\//, (_, scheme = '') => `${scheme}${home}/`);
+  return {
+    ...settings,
+    ...(vault && { vault: expand(vault) }),
+    ...(passphraseFile && { passphraseFile: expand(passphraseFile) }),
+    ...(keyFile && { keyFile: expand(keyFile) }),
+    ...(transport && { transport: transport.map(expand) }),
+  };
+}
+
 function parse(path: string, text: string): unknown {
   try {
-    return JSON.parse(text);
+    // Some editors begin a file with a byte-order mark.
+    return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (error) {
     throw new UserError(`${path} is not JSON: ${(error as Error).message}`, undefined, exitCode.usage);
   }
@@ -242,14 +257,20 @@ interface FileKey {
 
 const text: FileKey = { fits: isText, expected: 'a text that is not empty' };
 
+const anywhere = 'a path that begins with / or ~/';
+const filePath: FileKey = { fits: isPath, expected: anywhere };
+
 /** The settings that each key may have of its own; without `logLevel`, since the keys of a process share its log. */
 const ownKeys = {
-  vault: text,
-  passphraseFile: text,
-  keyFile: text,
+  vault: filePath,
+  passphraseFile: filePath,
+  keyFile: filePath,
   lockAfter: { fits: (value) => typeof value === 'number' && value > 0, expected: 'a number of minutes' },
   lockOnScreenLock: { fits: (value) => typeof value === 'boolean', expected: 'true or false' },
-  transport: { fits: (value) => isTexts(value) && value.length > 0, expected: 'an array of texts' },
+  transport: {
+    fits: (value) => isTexts(value) && value.length > 0 && value.every(isTransport),
+    expected: `an array of texts; after socket: ${anywhere}`,
+  },
   consent: text,
   profile: text,
   attestation: text,
@@ -323,6 +344,14 @@ function printable(maxLength: number): FileKey {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== '';
+}
+
+function isPath(value: unknown): boolean {
+  return isText(value) && (isAbsolute(value) || value.startsWith('~/'));
+}
+
+function isTransport(word: string): boolean {
+  return !word.startsWith('socket:') || isPath(word.slice('socket:'.length));
 }
 
 function isTexts(value: unknown): value is string[] {

@@ -59,7 +59,15 @@ const pagesPerChange = 16;
 
 /** @throws VaultError `no-access` if this user may not look. */
 export function databaseExists(directory: string): boolean {
-  return translateErrors(() => statSync(join(directory, dataFile), { throwIfNoEntry: false }) !== undefined);
+  return translateErrors(() => {
+    try {
+      statSync(join(directory, dataFile));
+      return true;
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+      throw error;
+    }
+  });
 }
 
 /**
@@ -68,14 +76,7 @@ export function databaseExists(directory: string): boolean {
  * @throws VaultError `exists`, `foreign`, `full`, `read-only`, `no-access`, `io`.
  */
 export async function createDatabase(directory: string, fill: (database: Database) => void): Promise<void> {
-  const workshop = translateErrors(() => {
-    mkdirSync(dirname(directory), { recursive: true, mode: 0o700 });
-    // Not with `recursive`, which calls a read-only disk a missing folder.
-    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
-    refuseForeignFolder(directory);
-    chmodSync(directory, 0o700);
-    return mkdtempSync(join(directory, workshopPrefix));
-  });
+  const workshop = prepareFolder(directory);
   try {
     translateErrors(() => probeRoom(workshop));
     const database = openLmdb(workshop);
@@ -206,9 +207,44 @@ function giveRoomBack({ lmdb, file, order }: Database): void {
   );
 }
 
+/** The vault's folder, for its owner only, and one in it where the vault is made. Returns the path of the latter. */
+function prepareFolder(directory: string): string {
+  try {
+    return translateErrors(() => {
+      makeFolder(directory);
+      refuseForeignFolder(directory);
+      chmodSync(directory, 0o700);
+      return mkdtempSync(join(directory, workshopPrefix));
+    });
+  } catch (error) {
+    if (!(error instanceof VaultError) || error.code === 'foreign') throw error;
+    const reason = error.cause instanceof Error ? error.cause.message : error.message;
+    throw new VaultError(error.code, `cannot make the vault ${directory}: ${reason}`, {
+      cause: error,
+      hint: 'name another place with --vault',
+    });
+  }
+}
+
+/** Not with Node's `recursive`, which calls a read-only disk a missing folder, and never ends under /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Made by another process in this moment.
+    if (!existsSync(path)) throw error;
+  }
+}
+
 /** A folder that others may enter is about to be closed to them, so it must hold nothing else: not a home, not /tmp. */
 function refuseForeignFolder(directory: string): void {
-  if ((statSync(directory).mode & 0o077) === 0) return;
+  const state = statSync(directory);
+  if (!state.isDirectory()) {
+    throw new VaultError('foreign', `${directory} is not a folder`, { hint: 'name another place with --vault' });
+  }
+  if ((state.mode & 0o077) === 0) return;
   const other = readdirSync(directory).find(
     (name) => ![dataFile, lockFile].includes(name) && !name.startsWith(workshopPrefix),
   );

@@ -11,6 +11,7 @@ import { errorCode, listen, listenOnUnixSocket } from './unix-socket.ts';
 /** A client that lets this much pile up is not reading any more, and is dropped. */
 const maxBacklogBytes = 1 << 20;
 
+const hintNoFolder = 'make the folder, or choose another path';
 const hintInUse = 'stop the other program, or choose another address';
 
 export class SocketTransport implements HidTransport {
@@ -102,6 +103,10 @@ export class SocketTransport implements HidTransport {
     switch (errorCode(cause)) {
       case 'EADDRINUSE':
         return new TransportError('in-use', problem('in use'), { hint: hintInUse, cause });
+      case 'ENOTSOCK':
+        return new TransportError('in-use', problem((cause as Error).message), { hint: 'choose another path', cause });
+      case 'ENOENT':
+        return new TransportError('io', problem((cause as Error).message), { hint: hintNoFolder, cause });
       case 'EACCES':
       case 'EPERM':
         return new TransportError('no-permission', problem('permission denied'), { cause });

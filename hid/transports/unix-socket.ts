@@ -12,7 +12,7 @@ export const maxSocketPathBytes = process.platform === 'linux' ? 107 : 103;
 
 /**
  * Resolves when `server` listens on `path`, mode 0600 from the file's first moment.
- * @throws Error with the system's `code`; EADDRINUSE if somebody answers there, or if it is not a socket.
+ * @throws Error with the system's `code`; EADDRINUSE if somebody answers there, ENOTSOCK if something else is there.
  */
 export async function listenOnUnixSocket(server: Server, path: string): Promise<void> {
   if (Buffer.byteLength(path) > maxSocketPathBytes) {
@@ -24,7 +24,9 @@ export async function listenOnUnixSocket(server: Server, path: string): Promise<
   try {
     await listen(server, { path });
   } catch (error) {
-    if (errorCode(error) !== 'EADDRINUSE' || !(await isAbandoned(path))) throw error;
+    if (errorCode(error) !== 'EADDRINUSE') throw error;
+    if (!isSocket(path)) throw systemError('ENOTSOCK', 'there is something else, which is no socket');
+    if (!(await isAbandoned(path))) throw error;
     rmSync(path, { force: true });
     await listen(server, { path });
   } finally {
@@ -73,9 +75,12 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
+}
+
 /** A socket that plainly refuses: any other answer may come from an owner that lives. */
 function isAbandoned(path: string): Promise<boolean> {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return Promise.resolve(false);
   return new Promise((resolve) => {
     const probe = connect({ path });
     probe.once('connect', () => {

@@ -20,12 +20,23 @@ export function encodeBackup({ createdAt, syncedIdKeys, credentials }: Backup): 
 
 /** Whether a document says that it is a backup, of whichever version. */
 export function isBackup(document: unknown): boolean {
-  return typeof document === 'object' && document !== null && 'format' in document && document.format === format;
+  return says(document, format);
+}
+
+/** @throws UserError for what `passfob dump` printed, which has not all that belongs to a credential */
+export function refuseDump(document: unknown): void {
+  if (!says(document, 'passfob-dump')) return;
+  throw new UserError('this is a dump, which is not read back', '`passfob backup` writes what `passfob restore` takes');
+}
+
+function says(document: unknown, name: string): boolean {
+  return typeof document === 'object' && document !== null && 'format' in document && document.format === name;
 }
 
 /** The credentials are looked at where they are used. @throws UserError if it is no backup of this version */
 export function decodeBackup(plaintext: Uint8Array): Backup {
   const document = parseJson(Buffer.from(plaintext).toString('utf8'));
+  refuseDump(document);
   if (!isBackup(document)) {
     throw new UserError('expected a passfob backup, got something else', '`passfob import` reads other formats');
   }

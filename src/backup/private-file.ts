@@ -3,11 +3,15 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { UserError } from '../errors.ts';
+import { exitCode, UserError } from '../errors.ts';
 
-/** Asked before anything else is. @throws UserError if the file is there and must not be written over */
+/** Asked before anything else is. @throws UserError if the file is there and must not be written over, or has no folder */
 export function refuseExisting(path: string, force: boolean | undefined): void {
+  if (path === '-') {
+    throw new UserError('expected a file, got "-"', 'passkeys are written to files only: name one', exitCode.usage);
+  }
   if (!force && existsSync(path)) throw exists(path);
+  if (!existsSync(dirname(path))) throw noFolder(path);
 }
 
 /**
@@ -30,7 +34,8 @@ export function writePrivateFile(path: string, content: Uint8Array, force: boole
     rmSync(draft, { force: true });
     if (isReserved) rmSync(path, { force: true });
     const { code, message } = error as NodeJS.ErrnoException;
-    throw code === 'EEXIST' ? exists(path) : new UserError(`cannot write ${path}: ${message}`);
+    if (code === 'EEXIST') throw exists(path);
+    throw code === 'ENOENT' ? noFolder(path) : new UserError(`cannot write ${path}: ${message}`);
   }
 }
 
@@ -58,4 +63,8 @@ function syncDirectory(path: string): void {
 
 function exists(path: string): UserError {
   return new UserError(`${path} is there already`, 'name another file, or write over it with --force');
+}
+
+export function noFolder(path: string): UserError {
+  return new UserError(`cannot write ${path}: there is no folder ${dirname(path)}`, 'make it, or name another place');
 }

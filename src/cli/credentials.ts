@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { algorithmName } from '../../ctap/cose.ts';
+import { noFolder } from '../backup/private-file.ts';
 import type { Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
@@ -22,7 +23,7 @@ export function defineCredentials(noun: Command): void {
     .option('--json', 'print JSON')
     .action(show);
   byId(noun, 'delete', 'delete one credential for good')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask; takes the whole id')
     .option('--json', 'print JSON')
     .action(remove);
   byId(noun, 'rename', 'change the names that sign-in prompts show')
@@ -71,12 +72,22 @@ async function show(id: string, flags: JsonFlag): Promise<void> {
 async function remove(id: string, flags: JsonFlag & { yes?: boolean }): Promise<void> {
   await withKey(flags, async (key) => {
     const { id: whole, rpId, userName } = await key.show(id);
+    if (flags.yes && id !== whole) throw notWhole(id);
     const name = oneLine(`${rpId}${userName ? ` (${userName})` : ''}`);
     await confirm(`Delete the credential of ${name}? It cannot be brought back.`, flags.yes);
     const deleted = await key.delete(whole);
     if (flags.json) printJson(deleted);
     else console.log(`deleted the credential of ${name}`);
   });
+}
+
+/** A beginning may fit another credential than the one that was meant, and nobody is asked. */
+function notWhole(id: string): UserError {
+  return new UserError(
+    `with --yes the whole id is wanted, "${id}" is the beginning of one`,
+    '`passfob credentials list --json` has whole ids; without --yes you see what you delete',
+    exitCode.usage,
+  );
 }
 
 async function rename(id: string, flags: JsonFlag & { name?: string; displayName?: string }): Promise<void> {
@@ -99,7 +110,7 @@ async function dump(flags: Settings & { secrets?: boolean; output?: string }): P
     ? await withWayIn(flags, (key, way) => key.dump(way))
     : await withKey(flags, (key) => key.dump());
   const text = formatJson(content);
-  if (flags.output === undefined) return console.log(text);
+  if (flags.output === undefined || flags.output === '-') return console.log(text);
   writeNewFile(flags.output, `${text}\n`);
 }
 
@@ -107,7 +118,9 @@ function writeNewFile(path: string, text: string): void {
   try {
     writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'it exists already' : (error as Error).message;
-    throw new UserError(`cannot write ${path}: ${reason}`, 'name a file that is not there yet');
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw noFolder(path);
+    if (code !== 'EEXIST') throw new UserError(`cannot write ${path}: ${message}`);
+    throw new UserError(`cannot write ${path}: it exists already`, 'name a file that is not there yet');
   }
 }

@@ -88,7 +88,7 @@ async function longTouchReset(flags: ConfigFlags): Promise<void> {
 
 async function enterpriseAttestation(flags: ConfigFlags): Promise<void> {
   await withConfig(flags, async (configure, info) => {
-    supported(info.options.get('ep'));
+    supported(info.options.get('ep'), flags.device === undefined ? howToHaveEnterprise : undefined);
     await configure(SubCommand.enableEnterpriseAttestation);
     console.log('enterprise attestation is enabled');
   });
@@ -136,10 +136,13 @@ function refuseMany(rpIds: readonly string[], { maxRPIDsForSetMinPINLength = 0 }
 }
 
 /** What getInfo says of a setting. @throws UserError if it says nothing: the key does not have it */
-function supported(setting: boolean | undefined): boolean {
+function supported(setting: boolean | undefined, hint = '`passfob config show` says which it has'): boolean {
   if (setting !== undefined) return setting;
-  throw new UserError('this key does not have this setting', '`passfob config show` says which it has');
+  throw new UserError('this key does not have this setting', hint);
 }
+
+const howToHaveEnterprise =
+  'put `"enterprise": { "rpIds": ["login.example.com"] }` into the configuration file first, and start a running daemon anew';
 
 type Configure = (subCommand: number, params?: CborMap) => Promise<void>;
 

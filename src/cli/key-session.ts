@@ -24,7 +24,10 @@ export function vaultsOptions(command: Command): Command {
 function placeOptions(command: Command): Command {
   return command
     .option('--vault <dir>', 'the vault (PASSFOB_VAULT; otherwise $XDG_DATA_HOME/passfob/vault)')
-    .option('--passphrase-file <file>', 'read the passphrase from the first line of FILE (PASSFOB_PASSPHRASE_FILE)')
+    .option(
+      '--passphrase-file <file>',
+      'read the passphrase from the first line of FILE, or of - (PASSFOB_PASSPHRASE_FILE)',
+    )
     .option('--key-file <file>', 'open the vault with the key in FILE (PASSFOB_KEY_FILE)');
 }
 

@@ -24,14 +24,14 @@ export function newPinFileOption(command: Command): Command {
 
 /** The PIN that the key has. @throws UserError */
 export async function readPin({ pinFile }: PinFiles): Promise<string> {
-  if (pinFile !== undefined) return checked(readSecretFile(pinFile, pinKind));
+  if (pinFile !== undefined) return checked(await readSecretFile(pinFile, pinKind));
   const [pin = ''] = await askSecrets(['PIN: '], pinKind);
   return checked(pin);
 }
 
 /** A PIN that the key shall have, asked for twice. `minLength` in code points. @throws UserError */
 export async function readNewPin({ newPinFile }: PinFiles, minLength: number | undefined): Promise<string> {
-  if (newPinFile !== undefined) return checked(readSecretFile(newPinFile, newPinKind), minLength);
+  if (newPinFile !== undefined) return checked(await readSecretFile(newPinFile, newPinKind), minLength);
   return twice(await askSecrets(newPinQuestions, newPinKind), minLength);
 }
 

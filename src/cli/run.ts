@@ -133,8 +133,8 @@ async function plan(
   const shownName = isOneOfSeveral ? keyName : undefined;
   const log = createLog(config.logLevel, (line) => console.error(line), shownName);
   const vault = new LockableVault(vaultDirectory);
-  const gate = createGate({ consent, shownName, isOwner: (passphrase) => vault.opensWith({ passphrase }) });
   const transports = createTransports(config.transports, vaultDirectory, { own: config, ...options });
+  const gate = createGate({ consent, shownName, isOwner: (passphrase) => vault.opensWith({ passphrase }) });
   if (consent === 'always') {
     log.warn('consent is "always": every program that can open the device can use every credential, unseen');
   }

@@ -70,7 +70,7 @@ export async function openSealed(file: Uint8Array, flags: OpenFlags): Promise<Ui
 }
 
 async function askPassphrase({ agePassphraseFile }: OpenFlags): Promise<AgeKey> {
-  if (agePassphraseFile !== undefined) return { passphrase: readSecretFile(agePassphraseFile, filePassphrase) };
+  if (agePassphraseFile !== undefined) return { passphrase: await readSecretFile(agePassphraseFile, filePassphrase) };
   const [passphrase = ''] = await askSecrets(['Passphrase of the file: '], filePassphrase);
   return { passphrase };
 }

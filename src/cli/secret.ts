@@ -2,6 +2,7 @@
 // other programs can read.
 
 import { readFileSync, statSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { exitCode, UserError } from '../errors.ts';
 import { askUnseen } from './ask.ts';
 
@@ -13,16 +14,34 @@ export interface SecretKind {
   readonly hint: string;
 }
 
-/** The first line of a file, without its line break. @throws UserError */
-export function readSecretFile(file: string, { name, hint }: SecretKind): string {
-  const text = readFile(file, name, hint);
+/** The first line of a file, without its line break; of `-`, the next line of standard input. @throws UserError */
+export async function readSecretFile(file: string, { name, hint }: SecretKind): Promise<string> {
+  if (file === '-') return readNextLine(name);
+  const content = readFile(file, name, hint);
   if ((statSync(file).mode & 0o077) !== 0) {
     console.error(`warning: other users may read the ${name} file ${file}; \`chmod 600\` it`);
   }
-  const secret = text.split(/\r?\n/, 1)[0] ?? '';
+  const secret = content.split(/\r?\n/, 1)[0] ?? '';
   if (secret === '')
     throw new UserError(`the ${name} file ${file} begins with an empty line`, undefined, exitCode.usage);
   return secret;
+}
+
+let lines: Promise<string[]> | undefined;
+
+/** Several secrets may come that way, in the order in which they are needed. */
+async function readNextLine(name: string): Promise<string> {
+  if (process.stdin.isTTY) {
+    throw new UserError(
+      'standard input is the terminal',
+      `leave "-" out, and you are asked for the ${name}`,
+      exitCode.usage,
+    );
+  }
+  lines ??= text(process.stdin).then((all) => all.split(/\r?\n/));
+  const line = (await lines).shift() ?? '';
+  if (line === '') throw new UserError(`standard input has no line for the ${name}`, undefined, exitCode.usage);
+  return line;
 }
 
 function readFile(file: string, name: string, hint: string): string {

@@ -14,10 +14,13 @@ import { confirm, vaultOptions } from './key-session.ts';
 import { formatDate, printJson, printTable } from './output.ts';
 import { readNewPassphrase } from './passphrase.ts';
 import { requireVault } from './require-vault.ts';
+import type { SecretKind } from './secret.ts';
 import { requirePrintedOnce } from './standard-output.ts';
 
 const kinds = ['passphrase', 'key-file', 'keyring', 'systemd-creds', 'recovery-phrase'] as const;
 type Kind = (typeof kinds)[number];
+
+const newPassphrase: SecretKind = { name: 'passphrase', hint: 'give --new-passphrase-file FILE' };
 
 interface AddFlags extends Settings {
   readonly label?: string;
@@ -85,7 +88,7 @@ async function makeSlot(kind: Kind, vault: OpenVault, file: string, flags: AddFl
   if (kind === 'systemd-creds') {
     return addMachineSlot(vault, oneOf('key of the machine', machineKeys, flags.withKey ?? 'auto'), label);
   }
-  const passphrase = await readNewPassphrase(flags.newPassphraseFile);
+  const passphrase = await readNewPassphrase(flags.newPassphraseFile, newPassphrase);
   return vault.addSlot({ passphrase }, label === undefined ? {} : { label });
 }
 

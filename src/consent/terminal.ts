@@ -45,7 +45,7 @@ export function openTerminal(terminal: Terminal = processTerminal): TerminalDesk
   if (!terminal.input.isTTY) {
     throw new UserError(
       'consent "ask" needs a terminal, and standard input is none',
-      'run in a terminal, or choose --consent always (any program may then use the key unseen)',
+      'run in a terminal, or choose --consent scripted (each touch is a `passfob consent once`), or --consent always (any program may then use the key unseen)',
       exitCode.usage,
     );
   }

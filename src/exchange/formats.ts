@@ -1,6 +1,6 @@
 // The formats of other managers, by name, and which of them a file is in.
 
-import { isBackup } from '../backup/backup-file.ts';
+import { isBackup, refuseDump } from '../backup/backup-file.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { bitwarden } from './bitwarden.ts';
 import { cxf } from './cxf.ts';
@@ -22,6 +22,7 @@ export function formatNamed(name: string): ExchangeFormat {
 export function readExchange(text: string, format?: ExchangeFormat): Found {
   const document = parseJson(text);
   if (isBackup(document)) throw new UserError('this is a backup', '`passfob restore` takes it');
+  refuseDump(document);
   return (format ?? detect(document)).read(new JsonReader(document));
 }
 

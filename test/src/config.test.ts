@@ -54,6 +54,17 @@ describe('where settings come from', () => {
     expect(config).toMatchObject({ vaultDirectory: '/flag', consent: 'always', logLevel: 'debug' });
   });
 
+  test('in the file ~/ is the home, and a byte-order mark nothing', () => {
+    const own = { vault: '~/vault', transport: ['uhid', 'socket:~/key.sock'] };
+    writeFile(`\ufeff${JSON.stringify({ passphraseFile: '~/pass', keyFile: '/key', keys: { work: own } })}`);
+    expect(loadConfig({ key: 'work' }, { env: {}, home })).toMatchObject({
+      vaultDirectory: join(home, 'vault'),
+      passphraseFile: join(home, 'pass'),
+      keyFile: '/key',
+      transports: ['uhid', `socket:${home}/key.sock`],
+    });
+  });
+
   test('the environment names several transports with spaces between them', () => {
     const env = { PASSFOB_TRANSPORT: 'uhid  tcp:127.0.0.1:7000' };
     expect(loadConfig({}, { env, home }).transports).toEqual(['uhid', 'tcp:127.0.0.1:7000']);
@@ -149,7 +160,7 @@ describe('what is refused', () => {
   });
 
   test.each([
-    ['{"vault": 1}', '"vault" must be a text'],
+    ['{"vault": 1}', '"vault" must be a path'],
     ['{"vualt": "/x"}', 'unknown setting "vualt"'],
     ['{"toString": "/x"}', 'unknown setting "toString"'],
     ['{"transport": "uhid"}', '"transport" must be an array of texts'],
@@ -174,6 +185,16 @@ describe('what is refused', () => {
   ])('the file %s', (content, message) => {
     writeFile(content);
     expect(() => loadConfig({}, { env: {}, home })).toThrow(message);
+  });
+
+  test.each(['vault', 'passphraseFile', 'keyFile'])('a path of the file as "%s" that begins nowhere', (name) => {
+    writeFile(JSON.stringify({ [name]: 'some/where' }));
+    expect(() => loadConfig({}, { env: {}, home })).toThrow(`"${name}" must be a path that begins with / or ~/`);
+  });
+
+  test('a socket of the file that begins nowhere', () => {
+    writeFile('{"keys": {"work": {"transport": ["uhid", "socket:key.sock"]}}}');
+    expect(() => loadConfig({}, { env: {}, home })).toThrow('"keys.work.transport" must be an array of texts; after');
   });
 
   test('an unknown consent mode, with the known ones as a hint', () => {

@@ -1,7 +1,17 @@
 // A damaged record through the door: what is told, and that the rest stays readable. Disks that refuse.
 
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -87,6 +97,32 @@ it('tells a vault that may not be read from one that is not there, with its path
     if (isRoot) process.seteuid?.(0);
     chmodSync(directory, 0o700);
   }
+});
+
+it('says what it cannot make, and that another place is wanted', async () => {
+  const parent = join(directory, '..');
+  writeFileSync(join(parent, 'file'), '', { mode: 0o600 });
+  mkdirSync(join(parent, 'closed'), { mode: 0o555 });
+  chmodSync(parent, 0o755);
+  const places: [place: string, message: string][] = [
+    [join(parent, 'file'), 'is not a folder'],
+    [join(parent, 'file', 'vault'), 'ENOTDIR'],
+    ['/proc/none/vault', "mkdir '/proc/none'"],
+    [join(parent, 'closed', 'vault'), 'EACCES'],
+  ];
+  // Root may write everywhere.
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    for (const [place, message] of places) {
+      await expect(createVault(place, unlock, { scryptLogN: 4 })).rejects.toMatchObject({
+        message: expect.stringMatching(new RegExp(`${place}.*${message}`)),
+        hint: 'name another place with --vault',
+      });
+    }
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+  expect(statSync(join(parent, 'file')).mode & 0o777).toBe(0o600);
 });
 
 it('mends the header from its copy', async () => {

@@ -53,6 +53,15 @@ export class Home {
     return { code, stdout: stdout(), stderr: stderr() };
   }
 
+  /** The same with this standard input. */
+  async runWith(input: string, ...args: string[]): Promise<Outcome> {
+    const child = spawn(process.execPath, [entrance, ...args], { env: this.#environment() });
+    const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+    child.stdin.end(input);
+    const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { code, stdout: stdout(), stderr: stderr() };
+  }
+
   /** The same with standard output going to a file that is there. */
   async runInto(path: string, ...args: string[]): Promise<Omit<Outcome, 'stdout'>> {
     const file = openSync(path, 'w');

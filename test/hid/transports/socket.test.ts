@@ -96,7 +96,10 @@ describe('SocketTransport on a Unix socket', () => {
 
   it('never removes a file that is not a socket', async () => {
     writeFileSync(path, 'precious');
-    await expect(new SocketTransport({ kind: 'unix', path }).open(ignore)).rejects.toMatchObject({ code: 'in-use' });
+    await expect(new SocketTransport({ kind: 'unix', path }).open(ignore)).rejects.toMatchObject({
+      code: 'in-use',
+      message: expect.stringContaining('no socket'),
+    });
     expect(statSync(path).size).toBe(8);
   });
 
@@ -105,6 +108,7 @@ describe('SocketTransport on a Unix socket', () => {
     await expect(new SocketTransport({ kind: 'unix', path: nowhere }).open(ignore)).rejects.toMatchObject({
       name: 'TransportError',
       message: `cannot listen on socket:${nowhere}: there is no such folder`,
+      hint: 'make the folder, or choose another path',
     });
   });
 

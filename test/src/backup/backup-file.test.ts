@@ -25,7 +25,8 @@ test.each([
   [encode({ ...backup, format: 'passfob-backup', formatVersion: 2 }), 'expected a backup of version 1, got version 2'],
   [encode({ ...backup, format: 'passfob-backup' }), 'formatVersion: expected a whole number from 0, got nothing'],
   [encode({ format: 'passfob-backup', formatVersion: 1 }), 'createdAt: expected a date'],
-  [encode({ format: 'passfob-dump' }), 'expected a passfob backup, got something else'],
+  [encode({ format: 'passfob-dump' }), 'this is a dump, which is not read back'],
+  [encode({ format: 'another' }), 'expected a passfob backup, got something else'],
   [encode([]), 'expected a passfob backup, got something else'],
   [encodeBackup(backup).subarray(0, 40), 'the file is not JSON, or is cut short'],
 ])('is refused otherwise', (plaintext, message) => {

@@ -34,10 +34,15 @@ test('is not written over, unless forced, and is private then, too', () => {
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
+test('is not called like standard output', () => {
+  expect(() => refuseExisting('-', true)).toThrow('expected a file, got "-"');
+});
+
 test('leaves what was there if it cannot be written', () => {
   mkdirSync(path);
   writeFileSync(join(path, 'before'), '');
   expect(() => writePrivateFile(path, content, true)).toThrow(`cannot write ${path}`);
   expect(readdirSync(folder)).toEqual(['backup.age']);
-  expect(() => writePrivateFile(join(folder, 'none', 'backup.age'), content, false)).toThrow('cannot write');
+  expect(() => writePrivateFile(join(folder, 'none', 'backup.age'), content, false)).toThrow('there is no folder');
+  expect(() => refuseExisting(join(folder, 'none', 'backup.age'), true)).toThrow('there is no folder');
 });

@@ -126,7 +126,7 @@ test('a key without a PIN is configured by whoever has it, and one that verifies
   expect(await home.run('config', 'always-uv', 'off')).toMatchObject({ code: 0 });
   expect(await home.run('config', 'enterprise-attestation')).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('does not have this setting'),
+    stderr: expect.stringMatching(/does not have this setting\nhint: put `"enterprise"/),
   });
   await home.start('--consent', 'always', '--verify');
   expect(await home.run('config', 'always-uv', 'on')).toMatchObject({ code: 0 });

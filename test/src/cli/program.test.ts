@@ -208,6 +208,10 @@ describe('with a vault', () => {
     expect(await home.run('dump', '--secrets', '--output', file)).toMatchObject({ code: 0, stdout: '' });
     expect(mode(file)).toBe('600');
     expect(await home.run('dump', '--output', file)).toMatchObject({ code: 1 });
+    expect(await home.run('dump', '--output', join(home.directory, 'none', 'x'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/there is no folder .*none\nhint: make it, or name another place\n$/),
+    });
 
     expect(await home.run('credentials', 'delete', prefix)).toMatchObject({
       code: 2,
@@ -215,6 +219,10 @@ describe('with a vault', () => {
     });
     expect(await home.run('credentials', 'delete', 'AAAAAAAA', '--yes')).toMatchObject({ code: 4 });
     expect(await home.run('credentials', 'delete', prefix, '--yes')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the whole id is wanted'),
+    });
+    expect(await home.run('credentials', 'delete', id(alice.credentialId), '--yes')).toMatchObject({
       code: 0,
       stdout: 'deleted the credential of example.com (alice@example.com)\n',
     });
@@ -292,6 +300,13 @@ describe('with a vault', () => {
     expect(readdirSync(join(other.runtime, 'passfob'))).toEqual([]);
     await daemon.stop();
     await other.remove();
+  });
+
+  test('without a terminal the ways to do without are named, unless the transport is none', async () => {
+    const mute = await home.run('run', '--transport', `socket:${home.keySocket}`);
+    expect(mute).toMatchObject({ code: 2, stderr: expect.stringContaining('each touch is a `passfob consent once`') });
+    const none = await home.run('run', '--transport', 'nonsense');
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('unknown transport') });
   });
 
   test('scripted consent withholds the touch, and gives one or all', async () => {

@@ -60,6 +60,7 @@ test('the last way in stays, and slots that are asked for wrongly are refused', 
     [['remove', only?.id ?? '', '--yes'], 3, 'last way'],
     [['remove', 'ffffffff', '--yes'], 3, 'no slot'],
     [['remove', only?.id ?? ''], 2, 'this needs a yes'],
+    [['add', 'passphrase'], 2, 'give --new-passphrase-file FILE'],
     [['add', 'fingerprint'], 2, 'unknown kind of slot'],
     [['add', 'key-file'], 2, 'needs a file'],
     [['add', 'passphrase', 'hunter2'], 2, 'hunter2 does not go'],
@@ -89,4 +90,17 @@ test('the vault can be made with a key file, which must be there', { timeout: 60
   expect(await home.run('vault', 'init', '--vault', vault, '--key-file', key)).toMatchObject({ code: 0, stderr: '' });
   home.writePassphrase('forgotten');
   expect(await home.json('credentials', 'list', '--vault', vault, '--key-file', key)).toEqual([]);
+});
+
+test('passphrases come from the lines of standard input, each as it is needed', { timeout: 60_000 }, async () => {
+  const files = ['--passphrase-file', '-', '--new-passphrase-file', '-'];
+  const added = await home.runWith(
+    'correct horse battery staple\nanother\n',
+    ...['vault', 'slots', 'add', 'passphrase', ...files],
+  );
+  expect(added).toMatchObject({ code: 0, stderr: '' });
+  home.writePassphrase('another');
+  expect(await home.json('credentials', 'list')).toEqual([]);
+  const empty = await home.runWith('', 'credentials', 'list', '--passphrase-file', '-');
+  expect(empty).toMatchObject({ code: 2, stderr: expect.stringContaining('no line for the passphrase') });
 });

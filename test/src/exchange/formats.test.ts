@@ -457,6 +457,12 @@ describe('a malformed file is refused, with the path of the bad field', () => {
     },
   );
 
+  test('a dump and a backup, with the command to take instead', () => {
+    const refusal = (command: string) => expect.objectContaining({ hint: expect.stringContaining(command) });
+    expect(() => read({ format: 'passfob-dump', credentials: [] })).toThrow(refusal('`passfob backup`'));
+    expect(() => read({ format: 'passfob-backup', credentials: [] })).toThrow(refusal('`passfob restore`'));
+  });
+
   test('what is no JSON, or of no known shape', () => {
     expect(() => readExchange(sampleText('cxf.json').slice(0, 400))).toThrow('the file is not JSON, or is cut short');
     expect(() => readExchange('[]')).toThrow('expected one of: FIDO Credential Exchange Format');
