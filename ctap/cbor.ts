@@ -43,7 +43,10 @@ export function decodeCbor(bytes: Uint8Array): CborValue {
  * @throws RangeError for an integer that is not safe, and for a text that is not well-formed Unicode
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  return new Uint8Array(codec.encode(prepare(value)));
+  const encoded = codec.encode(prepare(value));
+  const copy = new Uint8Array(encoded);
+  encoded.fill(0); // It is part of a buffer that cbor-x keeps, and what is encoded may be secret.
+  return copy;
 }
 
 /**

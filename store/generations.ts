@@ -5,6 +5,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import type { Header } from './header.ts';
 import { deriveKeys, type VaultKeys } from './seal.ts';
+import { pinnedCopy } from './secrets.ts';
 import { VaultError } from './vault-error.ts';
 
 const nonceBytes = 24;
@@ -66,7 +67,11 @@ function withCipher(
 }
 
 export function copyOf({ number, keys }: Generation): Generation {
-  return { number, keys: { seal: keys.seal.slice(), names: keys.names.slice() } };
+  return { number, keys: { seal: pinnedCopy(keys.seal), names: pinnedCopy(keys.names) } };
+}
+
+export function wipeAllOf({ current, previous }: Generations): void {
+  for (const generation of [current, previous]) if (generation) wipe(generation);
 }
 
 export function wipe({ keys }: Generation): void {

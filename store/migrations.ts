@@ -18,19 +18,23 @@ export async function migrateFormat1(database: Database, header: Header, unlock:
     const slotKey = 'passphrase' in unlock ? await slotKeyOf(slot, unlock) : undefined;
     const rootKey = slotKey && unwrap(slot, 'passfob vault 1: wrap root key', () => Uint8Array.from(slotKey));
     if (!rootKey) continue;
-    transact(database, 4, () => {
-      // Another process may have been faster.
-      if (readHeader(database).formatVersion !== 1) return;
-      const content = {
-        slots: [wrapRootKey(identified(slot), slotKey, rootKey)],
-        generation: 0,
-        previousKey: undefined,
-      };
-      writeHeader(database, content, rootKey);
-      new RecordStore(database, generationsOf(readHeader(database), rootKey)).recount();
-    });
-    rootKey.fill(0);
-    slotKey.fill(0);
+    try {
+      transact(database, 4, () => {
+        // Another process may have been faster.
+        if (readHeader(database).formatVersion !== 1) return;
+        const content = {
+          slots: [wrapRootKey(identified(slot), slotKey, rootKey)],
+          generation: 0,
+          previousKey: undefined,
+        };
+        writeHeader(database, content, rootKey);
+        const records = new RecordStore(database, generationsOf(readHeader(database), rootKey));
+        records.recount();
+        records.forget();
+      });
+    } finally {
+      for (const key of [rootKey, slotKey]) key.fill(0);
+    }
     return;
   }
   throw refusal(unlock);

@@ -27,14 +27,17 @@ import { type ListedRecord, listRecords } from './record-list.ts';
 import {
   decodeCounter,
   decodeCredential,
-  decodeCredentialCount,
   decodeDevice,
+  deviceSecrets,
   encodeCounter,
   encodeCredential,
   encodeDevice,
+  secretsOf,
+  wipeAll,
   wipeSecrets,
 } from './records.ts';
 import { nameOf, openRecord, sealRecord } from './seal.ts';
+import { GivenOut } from './secrets.ts';
 import { VaultError } from './vault-error.ts';
 
 /** Records that stay open in memory. */
@@ -46,6 +49,7 @@ export class RecordStore {
   readonly #recent = new Map<string, { readonly sealed: Buffer; readonly credential: Credential }>();
   /** Keys, hexadecimal, that the index named and no record stood under when they were last compared. */
   #lost: readonly string[] = [];
+  readonly #givenOut = new GivenOut();
   #device: { sealed: Buffer; state: DeviceState; credentialCount: number } | undefined;
 
   constructor(database: Database, generations: Generations) {
@@ -90,20 +94,17 @@ export class RecordStore {
     const known = this.#recent.get(name);
     if (known?.sealed.equals(sealed)) return known.credential;
     const credential = openCredential(keys.seal, key, sealed);
+    this.#givenOut.add(secretsOf(credential));
     if (this.#recent.size >= maxRecent) this.#recent.clear();
     this.#recent.set(name, { sealed: Buffer.from(sealed), credential });
     return credential;
   }
 
-  /** Wipes the keys, and the secrets that were opened lately. */
+  /** Wipes the keys, and the secrets that were given out. */
   forget(): void {
-    for (const { credential } of this.#recent.values()) wipeSecrets(credential);
     this.#recent.clear();
-    if (this.#device) {
-      const { credentialIdKey, persistentPinUvAuthToken, pin } = this.#device.state;
-      for (const secret of [credentialIdKey, persistentPinUvAuthToken, pin?.verifier]) secret?.fill(0);
-    }
     this.#device = undefined;
+    this.#givenOut.wipe();
     for (const generation of this.#oldestFirst()) wipe(generation);
   }
 
@@ -151,8 +152,9 @@ export class RecordStore {
     const sealed = this.#sealed(deviceKey);
     if (!this.#device?.sealed.equals(sealed)) {
       const record = openRecord(this.#generations.current.keys.seal, deviceKey, sealed);
-      this.#device = { sealed, state: decodeDevice(record), credentialCount: decodeCredentialCount(record) };
+      this.#device = { sealed, ...decodeDevice(record) };
       record.fill(0);
+      this.#givenOut.add(deviceSecrets(this.#device.state));
     }
     return this.#device;
   }
@@ -182,20 +184,26 @@ export class RecordStore {
    * encCredStoreState.
    */
   #credentialsChanged(difference: number): void {
-    const previous = this.#open(deviceKey);
-    const state = { ...decodeDevice(previous), credentialStoreState: randomBytes(16) };
-    this.#putDevice(state, decodeCredentialCount(previous) + difference, previous);
+    this.#changeDevice({ credentialStoreState: randomBytes(16) }, difference);
   }
 
   setDevice(change: Partial<DeviceState>): void {
+    this.#changeDevice(change, 0);
+  }
+
+  #changeDevice(change: Partial<DeviceState>, difference: number): void {
     const previous = this.#open(deviceKey);
-    this.#putDevice({ ...decodeDevice(previous), ...change }, decodeCredentialCount(previous), previous);
+    const { state, credentialCount } = decodeDevice(previous);
+    this.#putDevice({ ...state, ...change }, credentialCount + difference, previous);
+    wipeAll(deviceSecrets(state));
   }
 
   /** Factory state: what is unknown in the device record goes, too; the counter stays. */
   reset(credentialKind: CredentialKind): void {
     for (const generation of this.#oldestFirst()) this.#clear(generation);
-    this.#putDevice(factoryDeviceState(randomBytes, credentialKind), 0);
+    const state = factoryDeviceState(randomBytes, credentialKind);
+    this.#putDevice(state, 0);
+    wipeAll(deviceSecrets(state));
   }
 
   putCounter(reserved: number): void {
@@ -250,8 +258,7 @@ export class RecordStore {
 
   /** Counts the records and keeps the number. Cost grows with the vault. */
   recount(): void {
-    const previous = this.#open(deviceKey);
-    this.#putDevice(decodeDevice(previous), this.#countRecords(), previous);
+    this.#changeDevice({}, this.#countRecords() - this.credentialCount());
   }
 
   isMiscounted(): boolean {

@@ -11,10 +11,12 @@ import {
   encodeCbor,
   integer,
   MapReader,
+  type Shape,
   text,
   unsigned,
 } from '../ctap/cbor.ts';
 import type { Credential, DeviceState, PinState } from '../ctap/env.ts';
+import { pinned } from './secrets.ts';
 import { VaultError } from './vault-error.ts';
 
 const credentialField = {
@@ -39,6 +41,9 @@ const credentialField = {
 
 /** `device-bound` is 0, `synced` is 1. */
 const kinds = ['device-bound', 'synced'] as const;
+
+/** Bytes that can be overwritten for good. */
+const secret: Shape<Uint8Array> = (value) => pinned(bytes(value));
 
 const credProtectLevels = [1, 2, 3] as const;
 
@@ -67,9 +72,23 @@ const deviceField = {
 
 const counterField = { reserved: 1 } as const;
 
-/** Overwrites what nobody but the vault may know of a credential. */
-export function wipeSecrets({ privateKey, credRandom, largeBlobKey }: Credential): void {
-  for (const secret of [privateKey, credRandom.withUV, credRandom.withoutUV, largeBlobKey]) secret?.fill(0);
+/** What nobody but the vault, and who uses it, may know of a credential. */
+export function secretsOf({ privateKey, credRandom, largeBlobKey }: Credential): Uint8Array[] {
+  return [privateKey, credRandom.withUV, credRandom.withoutUV, ...(largeBlobKey ? [largeBlobKey] : [])];
+}
+
+/** The same of the device. */
+export function deviceSecrets(device: Partial<DeviceState>): Uint8Array[] {
+  const { credentialIdKey, restoredIdKeys = [], persistentPinUvAuthToken, pin } = device;
+  return [credentialIdKey, ...restoredIdKeys, persistentPinUvAuthToken, pin?.verifier].filter((each) => !!each);
+}
+
+export function wipeAll(secrets: readonly Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
+export function wipeSecrets(credential: Credential): void {
+  wipeAll(secretsOf(credential));
 }
 
 /** @param previous the record that this one replaces; its unknown members are kept. */
@@ -102,15 +121,14 @@ export function decodeCredential(record: Uint8Array): Credential {
     const name = members.optional(credentialField.userName, text);
     const displayName = members.optional(credentialField.userDisplayName, text);
     const credBlob = members.optional(credentialField.credBlob, bytes);
-    const largeBlobKey = members.optional(credentialField.largeBlobKey, bytes);
+    const largeBlobKey = members.optional(credentialField.largeBlobKey, secret);
     const credRandom = members.required(credentialField.credRandom, bytes);
-    const [withUV, withoutUV] = [credRandom.slice(0, 32), credRandom.slice(32)];
-    credRandom.fill(0);
+    const [withUV, withoutUV] = [pinned(credRandom.subarray(0, 32)), pinned(credRandom.subarray(32))];
     return {
       id: members.required(credentialField.id, bytes),
       rpIdHash: members.required(credentialField.rpIdHash, bytes),
       algorithm: members.required(credentialField.algorithm, integer),
-      privateKey: members.required(credentialField.privateKey, bytes),
+      privateKey: members.required(credentialField.privateKey, secret),
       publicKey: members.required(credentialField.publicKey, bytes),
       rpId: members.required(credentialField.rpId, text),
       ...(rpName !== undefined && { rpName }),
@@ -160,10 +178,18 @@ export function encodeDevice(device: DeviceState, credentialCount: number, previ
 }
 
 /** @throws VaultError `corrupt` if the bytes are not a device record. */
-export function decodeDevice(record: Uint8Array): DeviceState {
+export function decodeDevice(record: Uint8Array): { state: DeviceState; credentialCount: number } {
   return readMembers(record, (members) => ({
-    credentialIdKey: members.required(deviceField.credentialIdKey, bytes),
-    restoredIdKeys: members.optional(deviceField.restoredIdKeys, arrayOf(bytes)) ?? [],
+    state: readDevice(members),
+    // Format 1 has none.
+    credentialCount: members.optional(deviceField.credentialCount, unsigned) ?? 0,
+  }));
+}
+
+function readDevice(members: MapReader): DeviceState {
+  return {
+    credentialIdKey: members.required(deviceField.credentialIdKey, secret),
+    restoredIdKeys: members.optional(deviceField.restoredIdKeys, arrayOf(secret)) ?? [],
     pin: readPin(members),
     pinRetries: members.required(deviceField.pinRetries, unsigned),
     uvRetries: members.required(deviceField.uvRetries, unsigned),
@@ -175,16 +201,11 @@ export function decodeDevice(record: Uint8Array): DeviceState {
     enterpriseAttestation: members.required(deviceField.enterpriseAttestation, boolean),
     longTouchForReset: members.required(deviceField.longTouchForReset, boolean),
     largeBlobArray: members.required(deviceField.largeBlobArray, bytes),
-    persistentPinUvAuthToken: members.optional(deviceField.persistentPinUvAuthToken, bytes) ?? null,
+    persistentPinUvAuthToken: members.optional(deviceField.persistentPinUvAuthToken, secret) ?? null,
     deviceIdentifier: members.required(deviceField.deviceIdentifier, bytes),
     credentialStoreState: members.required(deviceField.credentialStoreState, bytes),
     credentialKind: known(kinds[members.required(deviceField.credentialKind, unsigned)]),
-  }));
-}
-
-/** Of a device record; format 1 has none. */
-export function decodeCredentialCount(record: Uint8Array): number {
-  return readMembers(record, (members) => members.optional(deviceField.credentialCount, unsigned) ?? 0);
+  };
 }
 
 function readPin(members: MapReader): PinState | null {
@@ -192,7 +213,7 @@ function readPin(members: MapReader): PinState | null {
   if (!salt) return null;
   return {
     salt,
-    verifier: members.required(deviceField.pinVerifier, bytes),
+    verifier: members.required(deviceField.pinVerifier, secret),
     codePointLength: members.required(deviceField.pinCodePointLength, unsigned),
   };
 }
@@ -213,7 +234,11 @@ function encodeMembers(
   members: readonly (readonly [number, CborValue | undefined])[],
 ): Uint8Array {
   const all = new Map<CborKey, CborValue | undefined>(previous && membersOf(previous));
-  for (const key of Object.values(known)) all.delete(key);
+  for (const key of Object.values(known)) {
+    const before = all.get(key);
+    if (before instanceof Uint8Array) before.fill(0); // It is a copy.
+    all.delete(key);
+  }
   for (const [key, value] of members) all.set(key, value);
   return encodeCbor(all);
 }

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { type Database, transact } from './database.ts';
-import { generationsOf, sealPreviousKey } from './generations.ts';
+import { generationsOf, sealPreviousKey, wipeAllOf } from './generations.ts';
 import { checkAuthentication, type Header } from './header.ts';
 import { changeHeader, readHeader, writeHeader } from './header-store.ts';
 import type { RecordStore } from './record-store.ts';
@@ -84,7 +84,9 @@ function begin(vault: Rekeyable): { readonly generation: number; readonly resume
       };
       const records = vault.records();
       writeHeader(database, content, newRootKey);
-      records.moveSingles(generationsOf({ ...header, ...content }, newRootKey));
+      const generations = generationsOf({ ...header, ...content }, newRootKey);
+      records.moveSingles(generations);
+      wipeAllOf(generations);
       return { generation, resumed: false };
     } finally {
       rootKey.fill(0);

@@ -66,7 +66,9 @@ export function slotId(slot: Slot): string {
 
 /** The slot around this root key (32 bytes), under the slot's own key (32 bytes). */
 export function wrapRootKey(slot: Slot, slotKey: Uint8Array, rootKey: Uint8Array, random: Random = randomBytes): Slot {
-  const plain = new Map(slot).set(slotField.publicKey, x25519.getPublicKey(derive(slotKey, keyPairLabel)));
+  const privateKey = derive(slotKey, keyPairLabel);
+  const plain = new Map(slot).set(slotField.publicKey, x25519.getPublicKey(privateKey));
+  privateKey.fill(0);
   plain.delete(slotField.ephemeralKey);
   return wrap(plain, derive(slotKey, wrapLabel), rootKey, random);
 }

@@ -11,8 +11,9 @@ import { compareIndex, type Misfits, mendIndex } from './inspection.ts';
 import { hex } from './record-keys.ts';
 import { type ListedRecord, listRecords } from './record-list.ts';
 import { RecordStore } from './record-store.ts';
-import { encodeCredential, wipeSecrets } from './records.ts';
+import { deviceSecrets, encodeCredential, secretsOf, wipeAll, wipeSecrets } from './records.ts';
 import { type RekeyOptions, type RekeyReport, rekeyVault } from './rekey.ts';
+import { deepCopy } from './secrets.ts';
 import { SignCounter } from './sign-counter.ts';
 import { draftSlot, type NewSlot, refusal, type SlotOptions, type Unlock } from './slot-keys.ts';
 import { type SlotInfo, slotId, slotInfo, slotKinds, wrapRootKey } from './slots.ts';
@@ -102,43 +103,50 @@ export class StoredVault implements OpenVault {
 
   async update(change: (tx: VaultTransaction) => void): Promise<void> {
     const writes: ((records: RecordStore) => void)[] = [];
+    const secrets: Uint8Array[] = [];
     let changes = 0;
     let bytes = maxDeviceBytes; // Its record is written anew with every change.
-    change({
-      putCredential: (credential) => {
-        const copy = structuredClone(credential);
-        changes += 3; // the record, its index, and the place it may move from
-        bytes += sizeOf(copy);
-        writes.push((records) => records.putCredential(copy));
-      },
-      deleteCredential: (id) => {
-        const copy = Uint8Array.from(id);
-        changes += 2;
-        writes.push((records) => records.deleteCredential(copy));
-      },
-      setDevice: (changed) => {
-        const copy = structuredClone(changed);
-        changes += 1;
-        writes.push((records) => records.setDevice(copy));
-      },
-      reset: () => {
-        // All pages of the vault are copied and freed, far fewer than its records.
-        changes += 1 + Math.ceil(this.#records.credentialCount() / 8);
-        writes.push((records) => records.reset(records.device.credentialKind));
-      },
-    });
-    // The caller goes on first: nothing is to be seen of the change until the promise resolves.
-    await Promise.resolve();
-    this.#requireOpen();
-    transact(
-      this.#database,
-      changes,
-      () => {
-        const records = this.#records;
-        for (const write of writes) write(records);
-      },
-      bytes,
-    );
+    try {
+      change({
+        putCredential: (credential) => {
+          const copy = deepCopy(credential);
+          secrets.push(...secretsOf(copy));
+          changes += 3; // the record, its index, and the place it may move from
+          bytes += sizeOf(copy);
+          writes.push((records) => records.putCredential(copy));
+        },
+        deleteCredential: (id) => {
+          const copy = Uint8Array.from(id);
+          changes += 2;
+          writes.push((records) => records.deleteCredential(copy));
+        },
+        setDevice: (changed) => {
+          const copy = deepCopy(changed);
+          secrets.push(...deviceSecrets(copy));
+          changes += 1;
+          writes.push((records) => records.setDevice(copy));
+        },
+        reset: () => {
+          // All pages of the vault are copied and freed, far fewer than its records.
+          changes += 1 + Math.ceil(this.#records.credentialCount() / 8);
+          writes.push((records) => records.reset(records.device.credentialKind));
+        },
+      });
+      // The caller goes on first: nothing is to be seen of the change until the promise resolves.
+      await Promise.resolve();
+      this.#requireOpen();
+      transact(
+        this.#database,
+        changes,
+        () => {
+          const records = this.#records;
+          for (const write of writes) write(records);
+        },
+        bytes,
+      );
+    } finally {
+      wipeAll(secrets);
+    }
   }
 
   /** One at a time: a passphrase takes 128 MiB, and those that wait end with the vault, not with all of their work. */
@@ -171,8 +179,8 @@ export class StoredVault implements OpenVault {
 
   async addSlot(newSlot: NewSlot, options: SlotOptions = {}): Promise<SlotInfo> {
     const { draft, slotKey } = await draftSlot(newSlot, options);
-    this.#requireOpen();
     try {
+      this.#requireOpen();
       this.#changeSlots((slots, rootKey) => [...slots, wrapRootKey(draft, slotKey, rootKey)]);
     } finally {
       slotKey.fill(0);
@@ -301,9 +309,12 @@ export class StoredVault implements OpenVault {
       return;
     }
     const rootKey = rootKeyBy(header, this.#way);
-    checkAuthentication(header, rootKey);
-    records.adopt(generationsOf(header, rootKey));
-    rootKey.fill(0);
+    try {
+      checkAuthentication(header, rootKey);
+      records.adopt(generationsOf(header, rootKey));
+    } finally {
+      rootKey.fill(0);
+    }
   }
 
   #requireOpen(): RecordStore {

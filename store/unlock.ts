@@ -24,7 +24,10 @@ export async function openSlots(header: Header, unlock: Unlock): Promise<{ way: 
   for (const slot of header.slots) {
     const slotKey = await slotKeyOf(slot, unlock);
     const rootKey = slotKey && unwrapRootKey(slot, slotKey);
-    if (!rootKey) continue; // Not this slot's; another may open.
+    if (!rootKey) {
+      slotKey?.fill(0);
+      continue; // Not this slot's; another may open.
+    }
     checkAuthentication(header, rootKey);
     return { way: { slotId: slotId(slot), slotKey }, rootKey };
   }
@@ -67,8 +70,10 @@ export async function renewSlot(
         ),
       }),
     );
+    if (raised) way.slotKey.fill(0);
     return renewed;
   } catch (error) {
+    raised?.slotKey.fill(0);
     if (error instanceof VaultError) return way; // A full disk is no reason to stay out; next time, then.
     throw error;
   }

@@ -114,16 +114,20 @@ export async function createVault(
   const { draft, slotKey } = await draftSlot(newSlot, options);
   const rootKey = randomBytes(32);
   const content = { slots: [wrapRootKey(draft, slotKey, rootKey)], generation: 0, previousKey: undefined };
-  await createDatabase(directory, (database) => {
-    writeHeader(database, content, rootKey);
-    const records = new RecordStore(database, generationsOf(readHeader(database), rootKey));
-    records.reset(options.credentialKind ?? 'device-bound');
-    records.putCounter(0);
-  });
-  const { database } = openDatabase(directory);
-  const generations = generationsOf(readHeader(database), rootKey);
-  rootKey.fill(0);
-  return new StoredVault(directory, database, generations, { slotId: slotId(draft), slotKey });
+  try {
+    await createDatabase(directory, (database) => {
+      writeHeader(database, content, rootKey);
+      const records = new RecordStore(database, generationsOf(readHeader(database), rootKey));
+      records.reset(options.credentialKind ?? 'device-bound');
+      records.putCounter(0);
+      records.forget();
+    });
+    const { database } = openDatabase(directory);
+    const generations = generationsOf(readHeader(database), rootKey);
+    return new StoredVault(directory, database, generations, { slotId: slotId(draft), slotKey });
+  } finally {
+    rootKey.fill(0);
+  }
 }
 
 /**

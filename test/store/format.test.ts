@@ -93,8 +93,8 @@ describe('records', () => {
 
   it('come back as they were', () => {
     expect(decodeCounter(encodeCounter(0xffff_ffff))).toBe(0xffff_ffff);
-    expect(decodeDevice(encodeDevice(device, 3))).toEqual(device);
-    expect(decodeDevice(encodeDevice(deviceWithPin, 3))).toEqual(deviceWithPin);
+    expect(decodeDevice(encodeDevice(device, 3))).toEqual({ state: device, credentialCount: 3 });
+    expect(decodeDevice(encodeDevice(deviceWithPin, 0)).state).toEqual(deviceWithPin);
     expect(decodeCredential(encodeCredential(sampleCredential(1)))).toEqual(sampleCredential(1));
   });
 
