@@ -2,7 +2,7 @@
 
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connectSocket } from '../../../hid/host/connect-socket.ts';
 import { type CborOptions, CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
 import {
@@ -14,6 +14,9 @@ import {
   verifyRegistration,
 } from '../../support/platform.ts';
 import { Home } from '../../support/program.ts';
+
+// Some run a dozen commands, each a process of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const clientDataHash = sha256('client data');
 
