@@ -11,6 +11,11 @@ export function refuseExisting(path: string, force: boolean | undefined): void {
     throw new UserError('expected a file, got "-"', 'passkeys are written to files only: name one', exitCode.usage);
   }
   if (!force && existsSync(path)) throw exists(path);
+  requireFolder(path);
+}
+
+/** Asked before anything else is. @throws UserError if the file has no folder to be in */
+export function requireFolder(path: string): void {
   if (!existsSync(dirname(path))) throw noFolder(path);
 }
 
@@ -65,6 +70,6 @@ function exists(path: string): UserError {
   return new UserError(`${path} is there already`, 'name another file, or write over it with --force');
 }
 
-export function noFolder(path: string): UserError {
+function noFolder(path: string): UserError {
   return new UserError(`cannot write ${path}: there is no folder ${dirname(path)}`, 'make it, or name another place');
 }

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { algorithmName } from '../../ctap/cose.ts';
-import { noFolder } from '../backup/private-file.ts';
+import { requireFolder } from '../backup/private-file.ts';
 import type { Settings } from '../config.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { oneLine } from '../log.ts';
@@ -106,6 +106,7 @@ async function rename(id: string, flags: JsonFlag & { name?: string; displayName
 }
 
 async function dump(flags: Settings & { secrets?: boolean; output?: string }): Promise<void> {
+  if (flags.output !== undefined) requireFolder(flags.output);
   const content = flags.secrets
     ? await withWayIn(flags, (key, way) => key.dump(way))
     : await withKey(flags, (key) => key.dump());
@@ -119,7 +120,6 @@ function writeNewFile(path: string, text: string): void {
     writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw noFolder(path);
     if (code !== 'EEXIST') throw new UserError(`cannot write ${path}: ${message}`);
     throw new UserError(`cannot write ${path}: it exists already`, 'name a file that is not there yet');
   }

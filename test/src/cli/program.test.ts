@@ -147,6 +147,13 @@ describe('without a vault', () => {
     });
   });
 
+  test('a dump that has no folder to go to is refused before anything is opened', async () => {
+    expect(await home.run('dump', '--output', join(home.directory, 'none', 'x'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/there is no folder .*none\nhint: make it, or name another place\n$/),
+    });
+  });
+
   test('without a terminal and without a file there is no passphrase to be had', async () => {
     const { code, stderr } = await home.run('vault', 'init', '--passphrase-file', join(home.directory, 'none'));
     expect(stderr).toContain('no such file');
@@ -211,10 +218,6 @@ describe('with a vault', () => {
     expect(await home.run('dump', '--secrets', '--output', file)).toMatchObject({ code: 0, stdout: '' });
     expect(mode(file)).toBe('600');
     expect(await home.run('dump', '--output', file)).toMatchObject({ code: 1 });
-    expect(await home.run('dump', '--output', join(home.directory, 'none', 'x'))).toMatchObject({
-      code: 1,
-      stderr: expect.stringMatching(/there is no folder .*none\nhint: make it, or name another place\n$/),
-    });
 
     expect(await home.run('credentials', 'delete', prefix)).toMatchObject({
       code: 2,
