@@ -8,7 +8,7 @@ import type { CredentialExport } from '../control/operations.ts';
 import { exitCode, UserError } from '../errors.ts';
 import type { Found } from '../exchange/format.ts';
 import { formatNamed, formats, readExchange } from '../exchange/formats.ts';
-import { JsonReader } from '../exchange/json-reader.ts';
+import { isDomain, JsonReader } from '../exchange/json-reader.ts';
 import { type CredentialJson, portableVaultJson, readPortableVault } from '../exchange/portable.ts';
 import { oneLine } from '../log.ts';
 import { refuseDamaged } from './backup.ts';
@@ -71,24 +71,26 @@ async function exportPasskeys(file: string, ids: readonly string[], flags: Expor
   refuseExisting(file, flags.force);
   refuseBoth(flags);
   const content = await withWayIn(flags, async (key, way) => {
-    const { credentials, left, damaged } = choose(await key.exportCredentials(way), ids, flags.rp);
+    const { credentials, left, notWebsites, damaged } = choose(await key.exportCredentials(way), ids, flags.rp);
     const document = format.write(readPortableVault(new JsonReader({ syncedIdKeys: [], credentials })).credentials);
     const plaintext = Buffer.from(`${JSON.stringify(document, undefined, 2)}\n`);
     return {
       credentials,
       left,
+      notWebsites,
       damaged,
       bytes: flags.plain ? plaintext : await sealAge(plaintext, await readLock(flags)),
     };
   });
   writePrivateFile(file, content.bytes, flags.force);
   const { length } = content.credentials;
-  const { left, damaged } = content;
-  if (flags.json) printJson({ file, format: flags.format, exported: length, deviceBound: left, damaged });
+  const { left, notWebsites, damaged } = content;
+  if (flags.json) printJson({ file, format: flags.format, exported: length, deviceBound: left, notWebsites, damaged });
   else {
     const sealed = flags.plain ? '' : ', sealed with age';
     console.log(`wrote ${count(length, 'passkey')} to ${file}: ${format.title}${sealed}`);
     if (left > 0) console.log(`${count(left, 'device-bound credential')} stayed out`);
+    if (notWebsites > 0) console.log(`${count(notWebsites, 'credential')} of no website stayed out; a backup has them`);
   }
   if (flags.plain) console.error(`warning: ${file} has private keys in clear text; delete it when it is imported`);
   refuseDamaged(damaged);
@@ -99,20 +101,32 @@ function refuseBoth({ plain, recipient, agePassphraseFile }: ExportFlags): void 
   throw new UserError('expected --plain or what to seal the file under, got both', undefined, exitCode.usage);
 }
 
+interface Choice {
+  readonly credentials: readonly CredentialJson[];
+  /** How many are device-bound. */
+  readonly left: number;
+  /** How many other managers would not take, as those of SSH keys. */
+  readonly notWebsites: number;
+  readonly damaged: readonly string[];
+}
+
 /** @throws UserError for a device-bound one that was named, or if nothing is left */
 function choose(
   { credentials, deviceBound, damaged }: CredentialExport,
   ids: readonly string[],
   rp: string | undefined,
-): { credentials: readonly CredentialJson[]; left: number; damaged: readonly string[] } {
+): Choice {
   const isOfRp = ({ rpId }: { rpId: string }) => rp === undefined || rpId === rp;
   const synced = credentials.filter(isOfRp);
   const bound = deviceBound.filter(isOfRp);
   if (ids.length > 0) {
     const named = new Set(ids.map((id) => chooseOne(id, synced, bound)));
-    return { credentials: [...named], left: 0, damaged: [] };
+    return { credentials: [...named], left: 0, notWebsites: 0, damaged: [] };
   }
-  if (synced.length > 0) return { credentials: synced, left: bound.length, damaged };
+  // One that was asked for by its website is refused by the format, with the reason.
+  const websites = rp === undefined ? synced.filter(({ rpId }) => isDomain(rpId)) : synced;
+  const notWebsites = synced.length - websites.length;
+  if (websites.length > 0) return { credentials: websites, left: bound.length, notWebsites, damaged };
   if (bound[0]) throw staysHere(bound[0].rpId);
   refuseDamaged(damaged);
   throw new UserError('there is no credential to export', '`passfob credentials list` shows them', exitCode.notFound);
