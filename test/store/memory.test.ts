@@ -29,8 +29,8 @@ beforeAll(async () => {
     ...privateKeys.map((secret, index) => ({ name: `private key ${index + 1}`, secret })),
   ].map(({ name, secret }) => ({
     name,
-    first: Buffer.from(secret.subarray(0, 8)).toString('hex'),
-    rest: createHash('sha256').update(secret.subarray(8)).digest('hex'),
+    first: Buffer.from(secret.subarray(16, 24)).toString('hex'),
+    rest: createHash('sha256').update(secret.subarray(24)).digest('hex'),
   }));
   writeFileSync(join(root, 'sought.json'), JSON.stringify(sought));
   await vault.close();
