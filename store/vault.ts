@@ -15,6 +15,7 @@ import { StoredVault } from './stored-vault.ts';
 import { openSlots, renewSlot } from './unlock.ts';
 import { VaultError } from './vault-error.ts';
 
+export { wipeSecrets } from './records.ts';
 export { looksLikeRecoveryPhrase, newRecoveryPhrase } from './recovery-phrase.ts';
 export type { RekeyOptions, RekeyReport } from './rekey.ts';
 export { defaultScryptLogN, type NewSlot, newSlotId, type SlotOptions, type Unlock } from './slot-keys.ts';

@@ -4,7 +4,7 @@ import { setImmediate as letOthersRun } from 'node:timers/promises';
 import type { Credential } from '../../ctap/env.ts';
 import { defaultPolicy } from '../../ctap/policy.ts';
 import { Command } from '../../ctap/wire.ts';
-import { type OpenVault, VaultError } from '../../store/vault.ts';
+import { type OpenVault, VaultError, wipeSecrets } from '../../store/vault.ts';
 import { exitCode, UserError } from '../errors.ts';
 import { JsonReader } from '../exchange/json-reader.ts';
 import { planMerge, portableVault } from '../exchange/merge.ts';
@@ -92,8 +92,7 @@ export class LocalOperations implements KeyOperations {
   async dump(way?: WayIn): Promise<Dump> {
     const withSecrets = way !== undefined;
     if (withSecrets) await this.#requireWayIn(way);
-    const { sound, damaged } = await this.#readAll();
-    return {
+    return this.#withAll(({ sound, damaged }) => ({
       format: 'passfob-dump',
       formatVersion: 1,
       createdAt: new Date().toISOString(),
@@ -107,17 +106,16 @@ export class LocalOperations implements KeyOperations {
         ...(withSecrets && { privateKey: privateJwk(credential.algorithm, credential) }),
       })),
       damaged,
-    };
+    }));
   }
 
   async exportCredentials(way: WayIn): Promise<CredentialExport> {
     await this.#requireWayIn(way);
-    const { sound, damaged } = await this.#readAll();
-    return {
+    return this.#withAll(({ sound, damaged }) => ({
       ...portableVaultJson(portableVault(this.#vault.device, sound)),
       deviceBound: sound.filter(({ kind }) => kind === 'device-bound').map(view),
       damaged,
-    };
+    }));
   }
 
   async importCredentials(content: PortableVaultJson, { replace, dryRun }: ImportOptions): Promise<ImportReport> {
@@ -165,8 +163,19 @@ export class LocalOperations implements KeyOperations {
     throw new UserError(`wrong ${nameOf(way)}`, 'nothing was written', exitCode.vault);
   }
 
-  /** Everything, with a turn for everybody else after every few. */
+  /** Everything; the secrets of each are overwritten when the next is asked for. */
   async *#read(): AsyncGenerator<Credential | VaultError> {
+    for await (const entry of this.#readWithSecrets()) {
+      try {
+        yield entry;
+      } finally {
+        if (!(entry instanceof VaultError)) wipeSecrets(entry);
+      }
+    }
+  }
+
+  /** With a turn for everybody else after every few. */
+  async *#readWithSecrets(): AsyncGenerator<Credential | VaultError> {
     let count = 0;
     for (const entry of this.#vault.credentials()) {
       yield entry;
@@ -174,18 +183,23 @@ export class LocalOperations implements KeyOperations {
     }
   }
 
-  /** Newest first. A damaged record hides no other. */
-  async #readAll(): Promise<{ sound: Credential[]; damaged: string[] }> {
+  /** Newest first; their secrets are overwritten after `use`. A damaged record hides no other. */
+  async #withAll<T>(use: (all: { sound: Credential[]; damaged: string[] }) => T): Promise<T> {
     const sound: Credential[] = [];
     const damaged: string[] = [];
-    for await (const entry of this.#read()) {
-      if (entry instanceof VaultError) damaged.push(entry.message);
-      else sound.push(entry);
+    try {
+      for await (const entry of this.#readWithSecrets()) {
+        if (entry instanceof VaultError) damaged.push(entry.message);
+        else sound.push(entry);
+      }
+      sound.sort((a, b) => b.createdAt - a.createdAt);
+      return use({ sound, damaged });
+    } finally {
+      for (const credential of sound) wipeSecrets(credential);
     }
-    sound.sort((a, b) => b.createdAt - a.createdAt);
-    return { sound, damaged };
   }
 
+  /** Perhaps without its secrets. */
   async #find(id: string): Promise<Credential> {
     const named = this.#vault.credential(Buffer.from(id, 'base64url'));
     if (named && base64url(named.id) === id) return named;

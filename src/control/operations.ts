@@ -101,7 +101,7 @@ export interface UserNames {
 }
 
 export interface KeyOperations {
-  /** All there were when the first was read, in the vault's own order, read one at a time. */
+  /** All there were when the first was read, in the vault's own order, read a few at a time; perhaps also newer ones. */
   credentials(): AsyncIterable<CredentialEntry>;
   /** `id` here and below: an id in base64url or the beginning of one that only one credential has. */
   show(id: string): Promise<CredentialDetails>;

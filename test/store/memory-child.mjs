@@ -1,6 +1,7 @@
 // Opens a vault, uses it, closes it, and looks for its secrets in its own memory; prints how many copies of each are left.
 // Arguments: folder of the vault, key file, what to do, and the file with what to look for: for each secret the hexadecimal
-// digits of its first 8 bytes and the SHA-256 of the others, so that looking for it makes no copy.
+// digits of 8 bytes and the SHA-256 of those behind them, so that looking for it makes no copy. They are of its second half,
+// since what is freed without being overwritten loses its first 16 bytes to the list of what is free.
 import { createHash } from 'node:crypto';
 import { openSync, readFileSync, readSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
@@ -53,7 +54,7 @@ function look() {
         for (let hit = bytes.indexOf(beginning); hit >= 0; hit = bytes.indexOf(beginning, hit + 1)) {
           if (
             createHash('sha256')
-              .update(bytes.subarray(hit + 8, hit + 32))
+              .update(bytes.subarray(hit + 8, hit + 16))
               .digest('hex') === rest
           ) {
             found[name] = (found[name] ?? 0) + 1;
