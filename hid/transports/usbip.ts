@@ -107,6 +107,10 @@ export class UsbIpTransport implements HidTransport {
       identity: this.#identity,
       patienceMs: this.#options.patienceMs ?? patienceMs,
       claim: () => {
+        if (this.#host?.isSilent) {
+          this.#host.drop();
+          this.#release(onAbandoned);
+        }
         if (this.#host !== undefined) return false;
         this.#host = peer;
         return true;

@@ -22,7 +22,7 @@ const keepAliveMs = 10_000;
 
 export interface PeerOptions {
   readonly identity: DeviceIdentity;
-  /** How long a peer may take for a request, for asking the first one, and for fetching the next report. */
+  /** How long a peer may take for a request and for asking the first one, and how long it is waited for after a report. */
   readonly patienceMs: number;
   /** Grants the device to this peer, or not. */
   claim(): boolean;
@@ -36,15 +36,21 @@ export class Peer {
   readonly #options: PeerOptions;
   readonly #reader = new RequestReader();
   #urbs: Urbs | undefined;
+  #isSilent = false;
 
   constructor(socket: Socket, options: PeerOptions) {
     this.#socket = socket;
     this.#options = options;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveMs);
-    socket.setTimeout(options.patienceMs, () => socket.resetAndDestroy());
+    socket.setTimeout(options.patienceMs, () => this.#losePatience());
     socket.on('data', (chunk: Uint8Array) => this.#receive(chunk));
     socket.on('error', () => socket.destroy());
+  }
+
+  /** Whether it got a report long ago and has not said a word since: its machine is gone, or its programs are. */
+  get isSilent(): boolean {
+    return this.#isSilent;
   }
 
   /** Sends a report, if the device is this peer's. */
@@ -53,7 +59,16 @@ export class Peer {
   }
 
   drop(): void {
-    this.#socket.destroy();
+    this.#socket.resetAndDestroy();
+  }
+
+  #losePatience(): void {
+    if (this.#urbs === undefined || this.#reader.isHalfway) this.#socket.resetAndDestroy();
+    else {
+      // A host whose last program closed the device just after a report came is as silent, and alive.
+      this.#isSilent = true;
+      this.#urbs.abandon();
+    }
   }
 
   #receive(chunk: Uint8Array): void {
@@ -72,6 +87,7 @@ export class Peer {
       const command = this.#reader.nextCommand();
       if (command === undefined) return false;
       this.#socket.setTimeout(0);
+      this.#isSilent = false;
       this.#urbs.perform(command);
       return true;
     }
@@ -97,10 +113,10 @@ export class Peer {
     }
   }
 
-  /** Whoever gets a report asks for the next one, or takes back that it asks. If not, its machine or network is gone. */
+  /** Whoever reads on asks for the next one. */
   #deliver(bytes: Uint8Array): void {
     this.#write(bytes);
-    this.#socket.setTimeout(this.#options.patienceMs);
+    if (!this.#urbs?.isWaiting) this.#socket.setTimeout(this.#options.patienceMs);
   }
 
   #write(bytes: Uint8Array): void {

@@ -36,9 +36,14 @@ export class Urbs {
   constructor(identity: DeviceIdentity, host: UrbHost) {
     this.#control = new ControlEndpoint(identity, {
       onReport: (report) => host.onReport(report),
-      onReset: () => this.#abandon(),
+      onReset: () => this.abandon(),
     });
     this.#host = host;
+  }
+
+  /** Whether a transfer waits for a report. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
   }
 
   /** @throws UsbIpError if the host breaks the protocol */
@@ -101,11 +106,11 @@ export class Urbs {
     const isWaiting = this.#waiting.delete(target);
     this.#host.reply(encodeUnlinkReply(sequence, isWaiting ? UrbStatus.UNLINKED : UrbStatus.OK));
     // A host that closes the device may do so before it sees the report that it is sent, and then asks for no other.
-    if ((isWaiting || this.#delivered.has(target)) && this.#waiting.size === 0) this.#abandon();
+    if ((isWaiting || this.#delivered.has(target)) && this.#waiting.size === 0) this.abandon();
   }
 
-  /** Whoever reads next must not find what was meant for others. */
-  #abandon(): void {
+  /** What is under way is for nobody: whoever reads next must not find what was meant for others. */
+  abandon(): void {
     this.#isRead = this.#waiting.size > 0;
     this.#reports.length = 0;
     this.#delivered.clear();

@@ -435,8 +435,24 @@ describe('a peer that breaks the protocol', () => {
     await waiting.done;
     await read(gone).done;
     await detached.next();
-    await gone.closed;
     await importFrom(transport);
+    await gone.closed;
+  });
+
+  it('is told from a host whose programs have closed the device just after a report: it keeps the device', async () => {
+    const { transport, fromHost, detached } = await open({ patienceMs: 20 });
+    const host = await importFrom(transport);
+    const waiting = read(host);
+    await host.control(statusRequest);
+    await transport.send(report(1));
+    await waiting.done;
+    await detached.next();
+    await host.submit(1, 'out', { data: Buffer.from(report(2)) }).done;
+    expect(await fromHost.next()).toEqual(report(2));
+    const next = read(host);
+    await host.control(statusRequest);
+    await transport.send(report(3));
+    expect(Uint8Array.from((await next.done).data)).toEqual(report(3));
   });
 
   it('is told from a host that asks for the next report, and waits', async () => {
