@@ -101,10 +101,8 @@ function nameFile(from: string, to: string): void {
   try {
     linkSync(from, to);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw new VaultError('exists', `there is a vault in ${dirname(to)} already`);
-    // There are file systems without links.
-    if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes(code ?? '') || existsSync(to)) throw error;
+    if (existsSync(to)) throw new VaultError('exists', `there is a vault in ${dirname(to)} already`, { cause: error });
+    // There are file systems without links, each with an error of its own.
     renameSync(from, to);
   }
 }
@@ -174,14 +172,14 @@ function inTransaction<T>({ lmdb, order }: Database, change: () => T): T {
 /**
  * Gives the file the blocks that a transaction may need before LMDB writes to it: a write that fails half-way inside
  * LMDB damages its memory. Must run inside the transaction, where no other process can write to the same place.
- * @returns whether that was much, of which some is probably left over.
+ * @returns whether that was much for new records, of which some is probably left over; copies give way to one another.
  */
 function makeRoom({ lmdb, file }: Database, changes: number, bytes: number): boolean {
   const { lastPageNumber, pageSize } = lmdb.getStats() as { lastPageNumber: number; pageSize: number };
   // Many changes meet on the same pages: no more copies than there are pages. New ones are a third full at least.
   const copies = Math.min(pagesPerChange * (changes + 1), lastPageNumber + sparePages);
-  const pages = copies + Math.ceil((3 * bytes) / pageSize);
-  const needed = (lastPageNumber + 1 + pages) * pageSize;
+  const newPages = Math.ceil((3 * bytes) / pageSize);
+  const needed = (lastPageNumber + 1 + copies + newPages) * pageSize;
   let { size } = fstatSync(file);
   if (size >= needed) return false;
   // Pages of what was removed can be used again once nobody reads them: those who were killed do not.
@@ -190,12 +188,12 @@ function makeRoom({ lmdb, file }: Database, changes: number, bytes: number): boo
   while (size < needed) {
     size += writeSync(file, zeros, 0, zeros.length, size);
   }
-  return pages > 4 * sparePages;
+  return newPages > 4 * sparePages;
 }
 
 /** Only within the write lock, where nobody makes room meanwhile. No state has pages behind those of the last commit. */
 function giveRoomBack({ lmdb, file, order }: Database): void {
-  translateErrors(() =>
+  try {
     lmdb.transactionSync(() => {
       if (order.mend()) {
         const { lastPageNumber, pageSize } = lmdb.getStats() as { lastPageNumber: number; pageSize: number };
@@ -203,8 +201,10 @@ function giveRoomBack({ lmdb, file, order }: Database): void {
         if (fstatSync(file).size > kept) ftruncateSync(file, kept);
       }
       return ABORT;
-    }),
-  );
+    });
+  } catch {
+    // The change is on the disk; the room stays for the next one.
+  }
 }
 
 /** The vault's folder, for its owner only, and one in it where the vault is made. Returns the path of the latter. */

@@ -111,10 +111,9 @@ export async function main(args: readonly string[]): Promise<number> {
   for (const [name, description] of nouns) program.command(name).description(description);
   // `help run` shows what there is of a command by then; `run --help` loads it first.
   const [first, ...others] = args;
+  const asksForHelp = first === 'help' && nouns.some(([name]) => name === others[0]);
   try {
-    await program.parseAsync(first === 'help' && others.length > 0 ? [...others, '--help'] : [...args], {
-      from: 'user',
-    });
+    await program.parseAsync(asksForHelp ? [...others, '--help'] : [...args], { from: 'user' });
     await requirePrinted();
     return exitCode.ok;
   } catch (error) {

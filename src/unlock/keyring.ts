@@ -12,20 +12,38 @@ export interface Keyring {
 
 /** The keyring of this session. Its calls throw VaultError `no-access` where no Secret Service answers. */
 export const desktopKeyring: Keyring = {
-  get: (slotId) =>
-    withEntry(slotId, async (entry) => {
-      const secret = await entry.getSecret();
-      if (secret === null) return undefined;
-      const copy = Uint8Array.from(secret);
-      secret.fill(0);
-      return copy;
-    }),
+  async get(slotId) {
+    const question = questions.get(slotId) ?? ask(slotId);
+    const secret = await question;
+    // Others may wait for the same answer.
+    return secret && Uint8Array.from(secret);
+  },
   set: (slotId, secret) => withEntry(slotId, (entry) => entry.setSecret(secret)),
   delete: (slotId) =>
     withEntry(slotId, async (entry) => {
       await entry.deleteCredential();
     }),
 };
+
+/** Each holds a thread of Node's pool until somebody answers at the desktop: nobody asks for the same a second time. */
+const questions = new Map<string, Promise<Uint8Array | undefined>>();
+
+function ask(slotId: string): Promise<Uint8Array | undefined> {
+  const question = withEntry(slotId, async (entry) => {
+    const secret = await entry.getSecret();
+    if (secret === null) return undefined;
+    const copy = Uint8Array.from(secret);
+    secret.fill(0);
+    return copy;
+  });
+  questions.set(slotId, question);
+  const end = (secret?: Uint8Array) => {
+    questions.delete(slotId);
+    setImmediate(() => secret?.fill(0));
+  };
+  question.then(end, () => end());
+  return question;
+}
 
 async function withEntry<T>(slotId: string, use: (entry: AsyncEntry) => Promise<T>): Promise<T> {
   try {
