@@ -16,7 +16,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe('a vault with one flipped byte, whichever it is', () => {
   const lanes = [0, 1];
-  it.concurrent.each(lanes)('tells the damage or is unaffected (%i)', { timeout: 1_200_000 }, async (lane) => {
+  it.concurrent.each(lanes)('tells the damage or is unaffected (%i)', { timeout: 2_400_000 }, async (lane) => {
     const seen = await expectClearErrors({
       good: join(root, 'good'),
       work: join(root, `work-${lane}`),

@@ -27,7 +27,7 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe(`vaults whose processes are killed (seed ${seed})`, () => {
-  it.concurrent.each(lanes)('lose nothing (%i)', { timeout: 600_000 }, async (lane) => {
+  it.concurrent.each(lanes)('lose nothing (%i)', { timeout: 1_200_000 }, async (lane) => {
     const random = numbers(seed + lane);
     const directory = join(root, `vault-${lane}`);
     await (await createVault(directory, unlock, { scryptLogN: 4 })).close();

@@ -30,7 +30,7 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe.skipIf(missing.length > 0)(`machines whose power is cut (seed ${seed})`, () => {
-  it.concurrent.each(lanes)('lose nothing (%i)', { timeout: 1_200_000 }, async (lane) => {
+  it.concurrent.each(lanes)('lose nothing (%i)', { timeout: 2_400_000 }, async (lane) => {
     const random = numbers(seed + lane);
     const image = join(root, `disk-${lane}`);
     await makeDisk(image);
@@ -58,7 +58,7 @@ async function makeDisk(image: string): Promise<void> {
 async function bootUntilCut(image: string, out: string, round: number, seedOfRound: number): Promise<void> {
   mkdirSync(out);
   const guest = ['test/proof/power-cut-guest', `${round}`, `${seedOfRound}`];
-  const machine = spawn('test/e2e/vm', ['run', '-b', '-t', '150', '-d', image, '-o', out, '--', ...guest], {
+  const machine = spawn('test/e2e/vm', ['run', '-b', '-t', '600', '-d', image, '-o', out, '--', ...guest], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
