@@ -18,7 +18,8 @@ export default defineConfig({
           globalSetup: ['test/support/build.ts'],
           // The longest ones wait for processes of ours: as many at once as there are processors.
           maxWorkers: '100%',
-          testTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -58,7 +58,9 @@ function row(name: string, ...cells: [...string[], boolean]): void {
   console.log(`| ${[name, ...cells, isMet ? 'met' : 'missed'].join(' | ')} |`);
 }
 
-const vaultOf = (size: number) => join(directory, `vault-${size}`);
+function vaultOf(size: number): string {
+  return join(directory, `vault-${size}`);
+}
 
 /** Each site has two of them, as people have. */
 async function fill(size: number): Promise<void> {

@@ -87,9 +87,8 @@ describe('a command on the vault of a locked daemon', () => {
 
 test('of two daemons that start in the same moment on one vault, one runs', async () => {
   const outcomes = await Promise.allSettled([home.start('--consent', 'never'), home.start('--consent', 'never')]);
-  expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-  const failed = outcomes.find(({ status }) => status === 'rejected') as PromiseRejectedResult;
-  expect(String(failed.reason)).toContain('ended with 5');
+  const said = outcomes.map((outcome) => (outcome.status === 'rejected' ? String(outcome.reason) : 'ready'));
+  expect(said.sort()).toEqual([expect.stringContaining('ended with 5'), 'ready']);
   expect(await home.json('status')).toMatchObject({ running: true });
 });
 
