@@ -30,10 +30,13 @@ export function startEcho(path: string, requestReports: number, answerReports: n
   return start([echo, path, String(requestReports), String(answerReports)]);
 }
 
-/** Resident memory in bytes. Linux only; undefined elsewhere. */
-export function residentBytes({ child }: Running): number | undefined {
+/**
+ * Resident memory in bytes: all of it, or only the program's own, without pages of files, which the kernel keeps for any
+ * program and takes back when it likes. Linux only; undefined elsewhere.
+ */
+export function residentBytes({ child }: Running, kind: 'VmRSS' | 'RssAnon' = 'VmRSS'): number | undefined {
   try {
-    const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'));
+    const line = new RegExp(`${kind}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'));
     return line ? Number(line[1]) * 1024 : undefined;
   } catch {
     return undefined;
