@@ -38,6 +38,7 @@ import {
 } from './records.ts';
 import { nameOf, openRecord, sealRecord } from './seal.ts';
 import { GivenOut } from './secrets.ts';
+import { openCredential, unlessCorrupt, whatIsRead } from './unless-damaged.ts';
 import { VaultError } from './vault-error.ts';
 
 /** Records that stay open in memory. */
@@ -225,7 +226,7 @@ export class RecordStore {
   opens(key: Uint8Array, value = this.database.getBinary(key)): boolean {
     const generation = this.#oldestFirst().find((each) => credentialPrefix(each) === key[0]);
     const record = generation && this.#tryOpen(generation, key, value);
-    const credential = record && this.#tryDecode(record);
+    const credential = record && unlessCorrupt(() => decodeCredential(record));
     if (credential) wipeSecrets(credential);
     record?.fill(0);
     return credential !== undefined;
@@ -296,7 +297,7 @@ export class RecordStore {
     let moved = 0;
     for (const { key, value } of entries) {
       const record = this.#tryOpen(previous, key, value);
-      const credential = record && this.#tryDecode(record);
+      const credential = record && unlessCorrupt(() => decodeCredential(record));
       if (!credential) continue;
       this.#remove(key);
       this.#put(current, recordKey(current, credential), record);
@@ -382,39 +383,10 @@ export class RecordStore {
   #tryOpen({ keys }: Generation, key: Uint8Array, value = this.database.getBinary(key)): Uint8Array | undefined {
     return value && unlessCorrupt(() => openRecord(keys.seal, key, value));
   }
-
-  #tryDecode(record: Uint8Array): Credential | undefined {
-    return unlessCorrupt(() => decodeCredential(record));
-  }
 }
 
 interface Place {
   readonly generation: Generation;
   /** Prefix, name of the RP ID hash (16 bytes), name of the credential id (16): one relying party is one range. */
   readonly key: Uint8Array;
-}
-
-function openCredential(sealKey: Uint8Array, key: Uint8Array, sealed: Uint8Array): Credential {
-  const record = openRecord(sealKey, key, sealed);
-  try {
-    return decodeCredential(record);
-  } finally {
-    record.fill(0);
-  }
-}
-
-function whatIsRead<T>(read: () => T): T | VaultError {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof VaultError) return error;
-    throw error;
-  }
-}
-
-function unlessCorrupt<T>(read: () => T): T | undefined {
-  const found = whatIsRead(read);
-  if (!(found instanceof VaultError)) return found;
-  if (found.code === 'corrupt') return undefined;
-  throw found;
 }
