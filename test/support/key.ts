@@ -104,6 +104,11 @@ export function verified(
   });
 }
 
+/** The questions that the key's gate was asked. */
+export function asked(key: Key): string[] {
+  return key.gate.prompts.map(({ kind, verify }) => (verify ? `${kind}, verify` : kind));
+}
+
 /** An element of an allowList or excludeList. */
 export function descriptor(id: Uint8Array, type = 'public-key'): platform.Value {
   return map({ id, type });

@@ -1,70 +1,21 @@
+// What authenticatorCredentialManagement shows, deletes and updates.
+
 import { describe, expect, it } from 'vitest';
 import { Status } from '../../../ctap/status.ts';
-import { type Changes, Command, descriptor, Key, map, rpId, user } from '../../support/key.ts';
+import {
+  discoverable,
+  hash,
+  managed,
+  newestId,
+  pin,
+  request,
+  send,
+  threeAccounts,
+  tokenOf,
+} from '../../support/credential-manager.ts';
+import { type Changes, descriptor, Key, map, rpId, user } from '../../support/key.ts';
 import { Permission, PinClient, type Token } from '../../support/pin-client.ts';
 import * as platform from '../../support/platform.ts';
-
-type Members = Record<number, platform.Value>;
-
-const pin = '1234';
-const discoverable = { 7: map({ rk: true }) };
-const otherRp = { 2: map({ id: 'other.example', name: 'Other' }) };
-
-function numbered(members: Changes): platform.Value {
-  const given = Object.entries(members).filter((entry): entry is [string, platform.Value] => entry[1] !== undefined);
-  return new Map(given.map(([key, value]) => [Number(key), value]));
-}
-
-/** A subcommand with parameters, signed by a token. CTAP 2.1 §6.8. */
-function request(subCommand: number, token?: Token, params?: Changes): Changes {
-  const subCommandParams = params && numbered(params);
-  const encoded = subCommandParams === undefined ? new Uint8Array() : platform.encode(subCommandParams);
-  return {
-    1: subCommand,
-    2: subCommandParams,
-    3: token?.protocol,
-    4: token?.authenticate(Buffer.concat([Buffer.of(subCommand), encoded])),
-  };
-}
-
-async function send(
-  key: Key,
-  changes: Changes,
-  context = key.context(),
-  command: number = Command.credentialManagement,
-) {
-  const { status, members } = await key.send(command, numbered(changes), context);
-  return { status, members: Object.fromEntries(members) as Members };
-}
-
-/** A token that is bound to a relying party only if one is named. */
-async function tokenOf(client: PinClient, permissions: number, bound?: string): Promise<Token> {
-  const { status, token } = await client.requestToken(pin, { 9: permissions, 10: bound });
-  expect(status).toBe(Status.OK);
-  return token;
-}
-
-/** A key with a PIN, whatever `fill` registers before, and a token. */
-async function managed(
-  fill: (key: Key) => Promise<unknown> = async () => {},
-  { permissions = Permission.cm as number, bound = undefined as string | undefined, protocol = 2 as 1 | 2 } = {},
-) {
-  const key = new Key();
-  await fill(key);
-  const client = new PinClient(key, protocol);
-  await client.setPin(pin);
-  return { key, client, token: await tokenOf(client, permissions, bound) };
-}
-
-async function threeAccounts(key: Key): Promise<void> {
-  await key.register({ ...discoverable, 3: user('alice', { name: 'alice', displayName: 'Alice' }) });
-  await key.register({ ...discoverable, 3: user('bob'), 6: map({ largeBlobKey: true, credProtect: 3 }) });
-  await key.register({ ...discoverable, ...otherRp });
-  await key.register({ ...otherRp, 3: user('sealed') });
-}
-
-const hash = (rp: string) => new Uint8Array(platform.sha256(rp));
-const only = (key: Key) => key.environment.vault.credentialsOf(platform.sha256(rpId))[0]?.id ?? new Uint8Array();
 
 describe('credentialManagement', () => {
   for (const protocol of [1, 2] as const) {
@@ -170,109 +121,8 @@ describe('credentialManagement', () => {
     const { key, token } = await managed(threeAccounts);
     key.gate.prompts.length = 0;
     await send(key, request(0x02, token));
-    await send(key, request(0x06, token, { 2: descriptor(only(key)) }));
+    await send(key, request(0x06, token, { 2: descriptor(newestId(key)) }));
     expect(key.gate.prompts).toEqual([]);
-  });
-
-  describe('goes on with a list', () => {
-    it('only after it was begun, and with its own subcommand (CM-04)', async () => {
-      const { key, token } = await managed(threeAccounts);
-      for (const next of [0x03, 0x05]) expect((await send(key, request(next))).status).toBe(Status.NOT_ALLOWED);
-      await send(key, request(0x02, token));
-      expect((await send(key, request(0x05))).status).toBe(Status.NOT_ALLOWED);
-    });
-
-    it('while another goes on, each at its own pace (CM-04)', async () => {
-      const { key, token } = await managed(threeAccounts);
-      const relyingParty = await send(key, request(0x02, token));
-      expect(relyingParty.members[5]).toBe(2);
-      const credential = await send(key, request(0x04, token, { 1: hash(rpId) }));
-      expect(credential.members[9]).toBe(2);
-      const [otherRelyingParty, otherCredential] = [await send(key, request(0x03)), await send(key, request(0x05))];
-      expect([otherRelyingParty.status, otherCredential.status]).toEqual([Status.OK, Status.OK]);
-      expect(otherRelyingParty.members[4]).not.toEqual(relyingParty.members[4]);
-      expect(otherCredential.members[7]).not.toEqual(credential.members[7]);
-      for (const next of [0x03, 0x05]) expect((await send(key, request(next))).status).toBe(Status.NOT_ALLOWED);
-    });
-
-    it('from its start if it is begun again (CM-04)', async () => {
-      const { key, token } = await managed(threeAccounts);
-      const first = await send(key, request(0x02, token));
-      await send(key, request(0x03));
-      expect(await send(key, request(0x02, token))).toEqual(first);
-      expect((await send(key, request(0x03))).status).toBe(Status.OK);
-    });
-
-    const harmless: [string, (key: Key, token: Token) => Promise<unknown>][] = [
-      ['another command', (key) => key.send(Command.getInfo)],
-      ['a U2F command', (key) => key.u2f(Buffer.of(0, 3, 0, 0, 0, 0, 0))],
-      ['another subcommand', (key, token) => send(key, request(0x01, token))],
-      ['a subcommand that fails', (key) => send(key, request(0x7f))],
-      ['a deletion that fails', (key, token) => send(key, request(0x06, token, { 2: descriptor(new Uint8Array(32)) }))],
-    ];
-    for (const [what, interlude] of harmless) {
-      it(`after ${what} (CM-04)`, async () => {
-        const { key, token } = await managed(threeAccounts);
-        await send(key, request(0x02, token));
-        await interlude(key, token);
-        expect((await send(key, request(0x03))).status).toBe(Status.OK);
-      });
-    }
-
-    const first = (key: Key) => ({ 2: descriptor(only(key)) });
-    const interruptions: [string, (key: Key, token: Token, client: PinClient) => unknown][] = [
-      ['a deletion', (key, token) => send(key, request(0x06, token, first(key)))],
-      ['an update', (key, token) => send(key, request(0x07, token, { ...first(key), 3: user('bob') }))],
-      ['31 seconds', (key) => (key.environment.clock.time += 30_001)],
-      ['a new token', (_key, _token, client) => tokenOf(client, Permission.cm)],
-      ['a touch that spends the token', (key) => key.register()],
-      ['a new PIN', (_key, _token, client) => client.changePin(pin, 'another')],
-      ['a power cycle', (key) => key.authenticator.powerCycle()],
-      ['another channel', (key) => send(key, request(0x03), key.context(2))],
-    ];
-    for (const [what, interrupt] of interruptions) {
-      it(`not after ${what} (CM-04)`, async () => {
-        const { key, client, token } = await managed(threeAccounts);
-        await send(key, request(0x02, token));
-        await interrupt(key, token, client);
-        expect((await send(key, request(0x03))).status).toBe(Status.NOT_ALLOWED);
-      });
-    }
-
-    for (const [what, end] of [
-      ['a new PIN', (_key, client) => client.changePin(pin, 'another')],
-      ['a reset', (key) => key.send(Command.reset)],
-    ] as [string, (key: Key, client: PinClient) => Promise<unknown>][]) {
-      it(`not after ${what} that makes the persistent token void (CM-04)`, async () => {
-        const { key, client, token } = await managed(threeAccounts, { permissions: Permission.pcmr });
-        await send(key, request(0x02, token));
-        await end(key, client);
-        expect((await send(key, request(0x03))).status).toBe(Status.NOT_ALLOWED);
-      });
-    }
-
-    it('not on another channel (CM-04)', async () => {
-      const { key, token } = await managed(threeAccounts);
-      await send(key, request(0x02, token));
-      expect((await send(key, request(0x03), key.context(2))).status).toBe(Status.NOT_ALLOWED);
-    });
-
-    it('for as long as each step follows within 30 seconds', async () => {
-      const { key, token } = await managed(threeAccounts, { permissions: Permission.pcmr });
-      await send(key, request(0x02, token));
-      key.environment.clock.time += 30_000;
-      expect((await send(key, request(0x03))).status).toBe(Status.OK);
-    });
-
-    it('not when the token has expired that began it', async () => {
-      const { key, token } = await managed(threeAccounts);
-      key.environment.clock.time += 20_000;
-      expect((await send(key, request(0x01, token))).status).toBe(Status.OK);
-      key.environment.clock.time += 570_000;
-      expect((await send(key, request(0x02, token))).status).toBe(Status.OK);
-      key.environment.clock.time += 20_000;
-      expect((await send(key, request(0x03))).status).toBe(Status.NOT_ALLOWED);
-    });
   });
 
   describe('deletes', () => {
@@ -281,7 +131,7 @@ describe('credentialManagement', () => {
         await fresh.register(discoverable);
         await fresh.register({ ...discoverable, 3: user('bob') });
       });
-      const id = only(key);
+      const id = newestId(key);
       const before = key.environment.vault.device.credentialStoreState;
       expect(await send(key, request(0x06, token, { 2: descriptor(id) }))).toEqual({ status: Status.OK, members: {} });
       expect((await key.getAssertion({ 3: [descriptor(id)] })).status).toBe(Status.NO_CREDENTIALS);
@@ -293,14 +143,14 @@ describe('credentialManagement', () => {
     it('nothing if the vault fails', async () => {
       const { key, token } = await managed(threeAccounts);
       key.environment.vault.failure = new Error('disk full');
-      expect((await send(key, request(0x06, token, { 2: descriptor(only(key)) }))).status).toBe(Status.OTHER);
+      expect((await send(key, request(0x06, token, { 2: descriptor(newestId(key)) }))).status).toBe(Status.OTHER);
       expect((await send(key, request(0x01, token))).members[1]).toBe(3);
     });
   });
 
   describe('updates the user', () => {
     const update = (key: Key, token: Token, names: Record<string, platform.Value>, id = 'alice') =>
-      send(key, request(0x07, token, { 2: descriptor(only(key)), 3: user(id, names) }));
+      send(key, request(0x07, token, { 2: descriptor(newestId(key)), 3: user(id, names) }));
 
     it('with a new name, and without the displayName that is not given (CM-10)', async () => {
       const { key, token } = await managed((fresh) => fresh.register(discoverable));
@@ -354,122 +204,6 @@ describe('credentialManagement', () => {
         await fresh.u2f(platform.registerApdu(new Uint8Array(32), platform.sha256(rpId)));
       });
       expect((await send(key, request(0x04, token, { 1: hash(rpId) }))).status).toBe(Status.NO_CREDENTIALS);
-    });
-  });
-
-  describe('refuses', () => {
-    it('a subCommand that is missing, unknown or of another type (CM-12)', async () => {
-      const key = new Key();
-      expect((await send(key, {})).status).toBe(Status.MISSING_PARAMETER);
-      for (const unknown of [0x00, 0x08, 0x101]) {
-        expect((await send(key, { 1: unknown })).status).toBe(Status.INVALID_SUBCOMMAND);
-      }
-      expect((await send(key, { 1: '1' })).status).toBe(Status.CBOR_UNEXPECTED_TYPE);
-    });
-
-    const params: Record<number, Changes | undefined> = {
-      1: undefined,
-      2: undefined,
-      4: { 1: hash(rpId) },
-      6: { 2: descriptor(new Uint8Array(32)) },
-      7: { 2: descriptor(new Uint8Array(32)), 3: user('alice') },
-    };
-    for (const subCommand of [0x01, 0x02, 0x04, 0x06, 0x07]) {
-      it(`what is not authorized, in the order of the specification: subcommand 0${subCommand} (CM-07)`, async () => {
-        const { key, client, token } = await managed();
-        const good = request(subCommand, token, params[subCommand]);
-        for (const [what, changes, status] of [
-          ['nothing', { 2: undefined, 3: undefined, 4: undefined }, Status.PUAT_REQUIRED],
-          ['no pinUvAuthParam', { 4: undefined }, Status.PUAT_REQUIRED],
-          ['no protocol', { 3: undefined }, Status.MISSING_PARAMETER],
-          ['an unknown protocol', { 3: 3 }, Status.INVALID_PARAMETER],
-          ['a negative protocol', { 3: -1 }, Status.INVALID_PARAMETER],
-          ['the other protocol', { 3: 1 }, Status.PIN_AUTH_INVALID],
-          ['a wrong MAC', { 4: new Uint8Array(32) }, Status.PIN_AUTH_INVALID],
-          ['an empty MAC', { 4: new Uint8Array(0) }, Status.PIN_AUTH_INVALID],
-          ['a MAC over another subcommand', { 4: token.authenticate(Buffer.of(9)) }, Status.PIN_AUTH_INVALID],
-        ] as [string, Changes, number][]) {
-          expect((await send(key, { ...good, ...changes })).status, what).toBe(status);
-        }
-        if (params[subCommand]) {
-          const bare = { ...good, 2: undefined, 3: 9 };
-          expect((await send(key, bare)).status, 'no parameters').toBe(Status.MISSING_PARAMETER);
-          for (const name of Object.keys(params[subCommand] ?? {})) {
-            const incomplete = { ...params[subCommand], [name]: undefined };
-            const { status } = await send(key, request(subCommand, token, incomplete));
-            expect(status, `no parameter ${name}`).toBe(Status.MISSING_PARAMETER);
-          }
-        }
-        const other = await tokenOf(client, Permission.mc | Permission.ga | Permission.lbw, rpId);
-        expect((await send(key, request(subCommand, other, params[subCommand]))).status).toBe(Status.PIN_AUTH_INVALID);
-      });
-    }
-
-    it('a token from before the newest one (PIN-TOK-04)', async () => {
-      const { key, client, token } = await managed(threeAccounts);
-      await tokenOf(client, Permission.cm);
-      expect((await send(key, request(0x01, token))).status).toBe(Status.PIN_AUTH_INVALID);
-    });
-
-    it('to change anything for the persistent token (CM-06)', async () => {
-      const { key, token } = await managed(threeAccounts, { permissions: Permission.pcmr });
-      const credentialID = descriptor(only(key));
-      for (const change of [
-        request(0x06, token, { 2: credentialID }),
-        request(0x07, token, { 2: credentialID, 3: user('bob', { name: 'robert' }) }),
-      ]) {
-        expect((await send(key, change)).status).toBe(Status.PIN_AUTH_INVALID);
-      }
-    });
-
-    it('wrong types of parameters', async () => {
-      const { key, token } = await managed(threeAccounts);
-      for (const changes of [
-        request(0x04, token, { 1: rpId }),
-        request(0x06, token, { 2: new Uint8Array(32) }),
-        request(0x06, token, { 2: map({ id: new Uint8Array(32) }) }),
-        request(0x07, token, { 2: descriptor(only(key)), 3: map({ name: 'x' }) }),
-        { ...request(0x01, token), 2: [] },
-        { ...request(0x01, token), 4: 'x' },
-      ] as Changes[]) {
-        const expected = Array.isArray(changes[2]) ? Status.PIN_AUTH_INVALID : Status.CBOR_UNEXPECTED_TYPE;
-        expect((await send(key, changes)).status).toBe(expected);
-      }
-    });
-  });
-
-  describe('with a token for one relying party (CM-08)', () => {
-    const open = () => managed(threeAccounts, { bound: rpId });
-
-    it('neither counts nor lists relying parties', async () => {
-      const { key, token } = await open();
-      for (const subCommand of [0x01, 0x02]) {
-        expect((await send(key, request(subCommand, token))).status).toBe(Status.PIN_AUTH_INVALID);
-      }
-    });
-
-    it('lists, updates and deletes what belongs to it', async () => {
-      const { key, token } = await open();
-      expect((await send(key, request(0x04, token, { 1: hash(rpId) }))).members[9]).toBe(2);
-      const credentialID = descriptor(only(key));
-      const renamed = request(0x07, token, { 2: credentialID, 3: user('bob', { name: 'robert' }) });
-      expect((await send(key, renamed)).status).toBe(Status.OK);
-      expect((await send(key, request(0x06, token, { 2: credentialID }))).status).toBe(Status.OK);
-    });
-
-    it('reaches nothing else, and cannot tell whether it is there', async () => {
-      const { key, token } = await open();
-      const [other] = key.environment.vault.credentialsOf(platform.sha256('other.example'));
-      for (const id of [other?.id ?? new Uint8Array(), new Uint8Array(32)]) {
-        for (const [subCommand, params] of [
-          [0x06, { 2: descriptor(id) }],
-          [0x07, { 2: descriptor(id), 3: user('alice') }],
-        ] as const) {
-          expect((await send(key, request(subCommand, token, params))).status).toBe(Status.PIN_AUTH_INVALID);
-        }
-      }
-      const list = request(0x04, token, { 1: hash('other.example') });
-      expect((await send(key, list)).status).toBe(Status.PIN_AUTH_INVALID);
     });
   });
 
