@@ -1,5 +1,5 @@
-// The LMDB file under the vault: made, checked, opened, with errors in our own words. Transactions are synchronous:
-// LMDB then tells of a failed commit where it happens, and a commit is one fdatasync and one O_DSYNC meta page.
+// The LMDB file under the vault: made, checked, opened, changed, with errors in our own words. Transactions are
+// synchronous: LMDB then tells of a failed commit where it happens, and a commit is one fdatasync and one O_DSYNC meta page.
 
 import {
   chmodSync,
@@ -22,22 +22,11 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { ABORT, open, type RootDatabase } from 'lmdb';
-import { CommitOrder } from './commit-order.ts';
+import { ABORT } from 'lmdb';
+import { Database, dataFile, lockFile } from './mapped-database.ts';
 import { checkAllPages, checkMetaPages, metaPagesBytes, type ReadBytes } from './pages.ts';
 import { translateErrors, VaultError } from './vault-error.ts';
 
-export interface Database {
-  readonly lmdb: RootDatabase<Buffer, Uint8Array>;
-  /** Path of the data file. */
-  readonly path: string;
-  /** Descriptor of the data file, for making room in it. */
-  readonly file: number;
-  readonly order: CommitOrder;
-}
-
-const dataFile = 'data.mdb';
-const lockFile = 'lock.mdb';
 /** A creation that was cut short leaves such a folder behind. */
 const workshopPrefix = '.new-';
 const mebibyte = 1024 * 1024;
@@ -47,9 +36,6 @@ const fullCheckBytes = 4 * mebibyte;
 
 /** Some milliseconds' work. */
 const pagesAtOnce = 64;
-
-/** Virtual, not resident: room for over a million credentials without ever moving the map. */
-const mapBytes = 1024 * mebibyte;
 
 /** Pages behind the last one that are kept for the next commits. */
 const sparePages = 64;
@@ -79,13 +65,13 @@ export async function createDatabase(directory: string, fill: (database: Databas
   const workshop = prepareFolder(directory);
   try {
     translateErrors(() => probeRoom(workshop));
-    const database = openLmdb(workshop);
+    const database = translateErrors(() => new Database(workshop));
     try {
       // LMDB keeps two meta pages; the second commit makes both of them describe this vault.
       transact(database, 8, () => fill(database));
       transact(database, 8, () => fill(database));
     } finally {
-      await closeDatabase(database);
+      await database.close();
     }
     translateErrors(() => {
       nameFile(join(workshop, dataFile), join(directory, dataFile));
@@ -117,14 +103,8 @@ export function openDatabase(directory: string): { database: Database; fullyChec
     if (!databaseExists(directory)) throw new VaultError('not-found', `there is no vault in ${directory}`);
     tighten(directory);
     const fullyChecked = checkFile(join(directory, dataFile));
-    return { database: openLmdb(directory), fullyChecked };
+    return { database: new Database(directory), fullyChecked };
   });
-}
-
-export async function closeDatabase(database: Database): Promise<void> {
-  await database.lmdb.close();
-  closeSync(database.file);
-  database.order.close();
 }
 
 /**
@@ -135,38 +115,16 @@ export async function closeDatabase(database: Database): Promise<void> {
  */
 export function transact<T>(database: Database, changes: number, change: () => T, bytes = 1024 * changes): T {
   let isAmple = false;
-  const result = inTransaction(database, () => {
-    requirePlace(database);
-    isAmple = makeRoom(database, changes, bytes);
-    return change();
-  });
+  const result = translateErrors(() =>
+    database.inTransaction(() => {
+      database.requirePlace();
+      isAmple = makeRoom(database, changes, bytes);
+      return change();
+    }),
+  );
   if (isAmple) giveRoomBack(database);
+  database.used();
   return result;
-}
-
-/** A file without its name still takes every commit, and loses them all when the last program closes it. */
-function requirePlace({ path, file }: Database): void {
-  const [named, held] = [statSync(path, { throwIfNoEntry: false }), fstatSync(file)];
-  if (named?.ino === held.ino && named.dev === held.dev) return;
-  const what = named ? 'replaced by another' : 'removed or moved';
-  throw new VaultError('not-found', `the file of the vault was ${what}: ${path}`, {
-    hint: 'put the folder back, or restore a backup and start passfob again',
-  });
-}
-
-/** Begins anew until the transaction stands on the last commit; see `CommitOrder`. */
-function inTransaction<T>({ lmdb, order }: Database, change: () => T): T {
-  return translateErrors(() => {
-    for (;;) {
-      let result: { readonly value: T } | undefined;
-      lmdb.transactionSync(() => {
-        if (!order.mend()) return ABORT;
-        result = { value: change() };
-        return undefined;
-      });
-      if (result) return result.value;
-    }
-  });
 }
 
 /**
@@ -261,38 +219,6 @@ function probeRoom(folder: string): void {
   rmSync(path);
 }
 
-function openLmdb(directory: string): Database {
-  return translateErrors(() => {
-    // LMDB would make its files readable to the group; what is there already keeps its mode.
-    for (const file of [dataFile, lockFile]) createFile(join(directory, file));
-    const lmdb = open<Buffer, Uint8Array>({
-      path: directory,
-      noSubdir: false,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      overlappingSync: false,
-      mapSize: mapBytes,
-    });
-    const path = join(directory, dataFile);
-    const file = openSync(path, 'r+');
-    const { pageSize } = lmdb.getStats() as { pageSize: number };
-    const order = new CommitOrder(join(directory, lockFile), file, pageSize);
-    const database = { lmdb, path, file, order };
-    // Before anybody reads what this opening may have made old.
-    inTransaction(database, () => undefined);
-    return database;
-  });
-}
-
-/** Does not open a file that is there: see `CommitOrder` for what closing it would do. */
-function createFile(path: string): void {
-  try {
-    closeSync(openSync(path, 'wx', 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-}
-
 /** Our own folder and files are for their owner only, whatever they were copied from. */
 function tighten(directory: string): void {
   const modes = [
@@ -337,22 +263,25 @@ function checkFile(path: string): boolean {
  * @param goOn called after each turn; ends the check by throwing.
  * @throws VaultError `corrupt` if a page is damaged.
  */
-export async function checkPages({ lmdb, file }: Database, goOn: () => void): Promise<void> {
-  // As long as this state is held, LMDB uses no page of it, nor of later ones, for anything else.
-  const state = lmdb.useReadTransaction();
-  try {
-    const metaPages = readBytes(file, 0, metaPagesBytes);
-    const read: ReadBytes = (start, length) =>
-      start === 0 ? metaPages : translateErrors(() => readBytes(file, start, length));
-    let pages = 0;
-    for (const _ of checkAllPages(fstatSync(file).size, read)) {
-      if (++pages % pagesAtOnce !== 0) continue;
-      await otherWork();
-      goOn();
+export function checkPages(database: Database, goOn: () => void): Promise<void> {
+  return database.hold(async () => {
+    const { lmdb, file } = database;
+    // As long as this state is held, LMDB uses no page of it, nor of later ones, for anything else.
+    const state = lmdb.useReadTransaction();
+    try {
+      const metaPages = readBytes(file, 0, metaPagesBytes);
+      const read: ReadBytes = (start, length) =>
+        start === 0 ? metaPages : translateErrors(() => readBytes(file, start, length));
+      let pages = 0;
+      for (const _ of checkAllPages(fstatSync(file).size, read)) {
+        if (++pages % pagesAtOnce !== 0) continue;
+        await otherWork();
+        goOn();
+      }
+    } finally {
+      state.done();
     }
-  } finally {
-    state.done();
-  }
+  });
 }
 
 /** Fewer than `length` where the file ends. */

@@ -1,6 +1,6 @@
 // Where the header stands in the database: twice, because with a damaged one every credential would be lost.
 
-import { type Database, transact } from './database.ts';
+import { transact } from './database.ts';
 import {
   checkAuthentication,
   decodeHeader,
@@ -9,6 +9,7 @@ import {
   type Header,
   type HeaderContent,
 } from './header.ts';
+import type { Database } from './mapped-database.ts';
 import { type SlotInfo, slotInfo } from './slots.ts';
 
 const headerKeys = [Uint8Array.of(0x00), Uint8Array.of(0x01)] as const;

@@ -1,10 +1,11 @@
 // From older formats to the current one, in one transaction at the first unlock. Samples of every format are under
 // test/store/samples/.
 
-import { type Database, transact } from './database.ts';
+import { transact } from './database.ts';
 import { generationsOf } from './generations.ts';
 import type { Header } from './header.ts';
 import { readHeader, writeHeader } from './header-store.ts';
+import type { Database } from './mapped-database.ts';
 import { RecordStore } from './record-store.ts';
 import { newSlotId, refusal, slotKeyOf, type Unlock } from './slot-keys.ts';
 import { type Slot, slotField, unwrap, wrapRootKey } from './slots.ts';

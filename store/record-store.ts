@@ -4,9 +4,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { factoryDeviceState } from '../ctap/device-state.ts';
-import type { Credential, CredentialKind, DeviceState, RelyingParty } from '../ctap/env.ts';
-import type { Database } from './database.ts';
+import type { Credential, CredentialKind, DeviceState } from '../ctap/env.ts';
 import { type Generation, type Generations, wipe } from './generations.ts';
+import type { Database, Lmdb } from './mapped-database.ts';
 import {
   allBehind,
   allWith,
@@ -23,7 +23,7 @@ import {
   recordKey,
   recordOf,
 } from './record-keys.ts';
-import { type ListedRecord, listRecords } from './record-list.ts';
+import type { ListedRecord } from './record-list.ts';
 import {
   decodeCounter,
   decodeCredential,
@@ -45,7 +45,7 @@ import { VaultError } from './vault-error.ts';
 const maxRecent = 64;
 
 export class RecordStore {
-  readonly database: Database['lmdb'];
+  readonly #database: Database;
   #generations: Generations;
   readonly #recent = new Map<string, { readonly sealed: Buffer; readonly credential: Credential }>();
   /** Keys, hexadecimal, that the index named and no record stood under when they were last compared. */
@@ -54,8 +54,13 @@ export class RecordStore {
   #device: { sealed: Buffer; state: DeviceState; credentialCount: number } | undefined;
 
   constructor(database: Database, generations: Generations) {
-    this.database = database.lmdb;
+    this.#database = database;
     this.#generations = generations;
+  }
+
+  /** To be asked for anew in each turn. */
+  get database(): Lmdb {
+    return this.#database.lmdb;
   }
 
   get generations(): Generations {
@@ -131,18 +136,6 @@ export class RecordStore {
   /** Kept in the device record, so that it costs the same in every vault. */
   credentialCount(): number {
     return this.#deviceRecord().credentialCount;
-  }
-
-  /** Damaged records are passed over. */
-  relyingParties(): readonly RelyingParty[] {
-    const found = new Map<string, RelyingParty>();
-    for (const { found: credential } of listRecords(() => this)) {
-      if (credential instanceof VaultError) continue;
-      const { rpId, rpIdHash, rpName } = credential;
-      found.set(rpId, { rpId, rpIdHash, ...(rpName !== undefined && { rpName }) });
-      wipeSecrets(credential);
-    }
-    return [...found.values()];
   }
 
   get device(): DeviceState {

@@ -4,10 +4,11 @@
 
 import { randomBytes } from 'node:crypto';
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { type Database, transact } from './database.ts';
+import { transact } from './database.ts';
 import { generationsOf, sealPreviousKey, wipeAllOf } from './generations.ts';
 import { checkAuthentication, type Header } from './header.ts';
 import { changeHeader, readHeader, writeHeader } from './header-store.ts';
+import type { Database } from './mapped-database.ts';
 import type { RecordStore } from './record-store.ts';
 import { rewrapRootKey } from './slots.ts';
 import { VaultError } from './vault-error.ts';

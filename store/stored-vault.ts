@@ -3,11 +3,12 @@
 
 import { setImmediate as otherWork } from 'node:timers/promises';
 import type { Credential, DeviceState, RelyingParty, VaultTransaction } from '../ctap/env.ts';
-import { checkPages, closeDatabase, type Database, transact } from './database.ts';
+import { checkPages, transact } from './database.ts';
 import { type Generations, generationsOf } from './generations.ts';
 import { checkAuthentication, type Header } from './header.ts';
 import { changeHeader, headerBytes, readHeader, slotsIn } from './header-store.ts';
 import { compareIndex, type Misfits, mendIndex } from './inspection.ts';
+import type { Database } from './mapped-database.ts';
 import { hex } from './record-keys.ts';
 import { type ListedRecord, listRecords } from './record-list.ts';
 import { RecordStore } from './record-store.ts';
@@ -53,11 +54,11 @@ export class StoredVault implements OpenVault {
   }
 
   credential(id: Uint8Array): Credential | undefined {
-    return this.#records.credential(id);
+    return this.#recordsToRead.credential(id);
   }
 
   credentialsOf(rpIdHash: Uint8Array): readonly Credential[] {
-    return this.#records.credentialsOf(rpIdHash);
+    return this.#recordsToRead.credentialsOf(rpIdHash);
   }
 
   *credentials(): Iterable<Credential | VaultError> {
@@ -65,7 +66,7 @@ export class StoredVault implements OpenVault {
   }
 
   *#list(): Generator<ListedRecord> {
-    const list = listRecords(() => this.#records);
+    const list = listRecords(() => this.#recordsToRead);
     this.#lists.add(list);
     try {
       for (const listed of list) {
@@ -81,8 +82,16 @@ export class StoredVault implements OpenVault {
     return this.#records.credentialCount();
   }
 
+  /** Damaged records are passed over. */
   relyingParties(): readonly RelyingParty[] {
-    return this.#records.relyingParties();
+    const found = new Map<string, RelyingParty>();
+    for (const { found: credential } of this.#list()) {
+      if (credential instanceof VaultError) continue;
+      const { rpId, rpIdHash, rpName } = credential;
+      found.set(rpId, { rpId, rpIdHash, ...(rpName !== undefined && { rpName }) });
+      wipeSecrets(credential);
+    }
+    return [...found.values()];
   }
 
   get device(): DeviceState {
@@ -222,7 +231,7 @@ export class StoredVault implements OpenVault {
   verify(): void {
     const comparison = compareIndex(() => this.#records);
     let step = comparison.next();
-    while (!step.done) step = comparison.next();
+    for (; !step.done; step = comparison.next()) this.#database.used();
     this.#mend(step.value);
   }
 
@@ -249,7 +258,10 @@ export class StoredVault implements OpenVault {
     await pages;
     const comparison = compareIndex(() => this.#records);
     let step = comparison.next();
-    for (; !step.done; step = comparison.next()) await otherWork();
+    for (; !step.done; step = comparison.next()) {
+      this.#database.used();
+      await otherWork();
+    }
     const mended = this.#mend(step.value);
     const damaged: DamagedRecord[] = [];
     let sound = 0;
@@ -285,7 +297,7 @@ export class StoredVault implements OpenVault {
       this.#openRecords = undefined;
       this.#way.slotKey.fill(0);
       await this.#pageChecks;
-      await closeDatabase(this.#database);
+      await this.#database.close();
     }
   }
 
@@ -298,6 +310,13 @@ export class StoredVault implements OpenVault {
       this.#knownHeader = bytes;
     }
     return records;
+  }
+
+  /** The same for reading outside of transactions, where nothing else is being read. */
+  get #recordsToRead(): RecordStore {
+    this.#requireOpen();
+    this.#database.used();
+    return this.#records;
   }
 
   #follow(records: RecordStore, header: Header): void {

@@ -1,9 +1,9 @@
 // Unlocking: which slot opens with what is given, and what an open vault keeps of it. It keeps the slot's key, so that it
 // finds the root key again by itself when another process renewed it.
 
-import type { Database } from './database.ts';
 import { checkAuthentication, type Header } from './header.ts';
 import { changeHeader } from './header-store.ts';
+import type { Database } from './mapped-database.ts';
 import { raiseCost, refusal, slotKeyOf, type Unlock } from './slot-keys.ts';
 import { isRewrapped, slotId, unwrapRootKey, wrapRootKey } from './slots.ts';
 import { VaultError } from './vault-error.ts';

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Credential, CredentialKind, Vault } from '../ctap/env.ts';
-import { closeDatabase, createDatabase, databaseExists, openDatabase } from './database.ts';
+import { createDatabase, databaseExists, openDatabase } from './database.ts';
 import { generationsOf } from './generations.ts';
 import { formatVersion } from './header.ts';
 import { readAndMendHeader, readHeader, slotsIn, writeHeader } from './header-store.ts';
@@ -97,7 +97,7 @@ export async function readSlots(directory: string): Promise<readonly SlotInfo[]>
   try {
     return slotsIn(readHeader(database));
   } finally {
-    await closeDatabase(database);
+    await database.close();
   }
 }
 
@@ -155,7 +155,7 @@ export async function openVault(
     if (fullyChecked) vault.verify();
     return vault;
   } catch (error) {
-    await closeDatabase(database);
+    await database.close();
     throw error;
   }
 }

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { closeDatabase, openDatabase, transact } from '../../store/database.ts';
+import { openDatabase, transact } from '../../store/database.ts';
 import { checkAllPages, checkMetaPages } from '../../store/pages.ts';
 import { decodeCredential, encodeCredential } from '../../store/records.ts';
 import { createVault, openVault, VaultError, vaultExists } from '../../store/vault.ts';
@@ -145,7 +145,7 @@ it('mends the count of credentials', async () => {
     for (const key of Array.from(database.lmdb.getKeys(range)))
       transact(database, 1, () => database.lmdb.removeSync(key));
   }
-  await closeDatabase(database);
+  await database.close();
   const vault = await openVault(directory, unlock);
   expect(vault.credentialCount()).toBe(0);
   await vault.close();

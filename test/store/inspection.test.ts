@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closeDatabase, type Database, openDatabase, transact } from '../../store/database.ts';
+import { openDatabase, transact } from '../../store/database.ts';
+import type { Database } from '../../store/mapped-database.ts';
 import { createVault, type OpenVault, openVault } from '../../store/vault.ts';
 import { sampleCredential } from '../support/vault-contract.ts';
 
@@ -43,7 +44,7 @@ async function edit(prefix: number, change: Edit): Promise<void> {
     const entry = { key: Buffer.from(key), value: Buffer.from(value) };
     transact(database, 4, () => change(database.lmdb, entry));
   }
-  await closeDatabase(database);
+  await database.close();
   await nextTurn();
 }
 
@@ -53,7 +54,7 @@ const nextTurn = () => setTimeout(0);
 async function rawKeys(): Promise<string[]> {
   const { database } = openDatabase(directory);
   const keys = Array.from(database.lmdb.getKeys({}), (key) => Buffer.from(key).toString('hex'));
-  await closeDatabase(database);
+  await database.close();
   return keys;
 }
 

@@ -9,7 +9,7 @@ import { gunzipSync } from 'node:zlib';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Credential, DeviceState } from '../../ctap/env.ts';
-import { closeDatabase, openDatabase, transact } from '../../store/database.ts';
+import { openDatabase, transact } from '../../store/database.ts';
 import { readHeader, writeHeader } from '../../store/header-store.ts';
 import { createVault, newRecoveryPhrase, type OpenVault, openVault, VaultError } from '../../store/vault.ts';
 import { sampleCredential } from '../support/vault-contract.ts';
@@ -258,7 +258,7 @@ describe('a reader written from the document alone', () => {
     await (await makeVault()).close();
     const { database } = openDatabase(directory);
     transact(database, 2, () => writeHeader(database, { ...readHeader(database) }, bytes(32, 1)));
-    await closeDatabase(database);
+    await database.close();
     expect(byPassphrase().stderr).toContain('somebody without the root key');
   });
 
@@ -272,7 +272,7 @@ describe('a reader written from the document alone', () => {
     const sealed = database.lmdb.getBinary(place) ?? Buffer.alloc(0);
     const damaged = sealed.with(40, (sealed[40] ?? 0) ^ 0x40);
     transact(database, 1, () => void database.lmdb.putSync(place, Buffer.from(damaged)));
-    await closeDatabase(database);
+    await database.close();
     const { status, printed } = byPassphrase();
     expect(printed?.damaged).toEqual([hex(place), '02']);
     expect(printed?.credentials).toHaveLength(kinds.length - 1);

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Credential } from '../../ctap/env.ts';
-import { closeDatabase, type Database, openDatabase, transact } from '../../store/database.ts';
+import { openDatabase, transact } from '../../store/database.ts';
 import { readHeader } from '../../store/header-store.ts';
+import type { Database } from '../../store/mapped-database.ts';
 import { createVault, type OpenVault, openVault, VaultError } from '../../store/vault.ts';
 import { sampleCredential } from '../support/vault-contract.ts';
 
@@ -72,7 +73,7 @@ async function look<T>(use: (database: Database) => T): Promise<T> {
   try {
     return use(database);
   } finally {
-    await closeDatabase(database);
+    await database.close();
   }
 }
 

@@ -119,10 +119,10 @@ describe('slots', () => {
       await opened.rekey();
       await opened.close();
       const { readHeader } = await import('../../store/header-store.ts');
-      const { openDatabase, closeDatabase } = await import('../../store/database.ts');
+      const { openDatabase } = await import('../../store/database.ts');
       const { database } = openDatabase(directory);
       const [slot] = readHeader(database).slots;
-      await closeDatabase(database);
+      await database.close();
       return slot?.get(4);
     };
     const before = vault.slots();

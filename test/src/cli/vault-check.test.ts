@@ -1,7 +1,7 @@
 // passfob vault check on a vault with a damaged record.
 
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { closeDatabase, openDatabase, transact } from '../../../store/database.ts';
+import { openDatabase, transact } from '../../../store/database.ts';
 import { openVault } from '../../../store/vault.ts';
 import { Home } from '../../support/program.ts';
 import { sampleCredential } from '../../support/vault-contract.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
     const damaged = Buffer.from(value.with(60, (value[60] ?? 0) ^ 1));
     transact(database, 1, () => database.lmdb.putSync(Uint8Array.from(key), damaged));
   }
-  await closeDatabase(database);
+  await database.close();
 });
 afterAll(() => home.remove());
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { loadConfig, type Settings } from '../../../src/config.ts';
 import { lockSettings } from '../../../src/lock/lock-settings.ts';
 import { createLog } from '../../../src/log.ts';
-import { closeDatabase, openDatabase } from '../../../store/database.ts';
+import { openDatabase } from '../../../store/database.ts';
 import { readHeader } from '../../../store/header-store.ts';
 import { slotField } from '../../../store/slots.ts';
 import { createVault, defaultScryptLogN, openVault } from '../../../store/vault.ts';
@@ -39,7 +39,7 @@ async function cost(): Promise<unknown> {
   try {
     return readHeader(database).slots[0]?.get(slotField.scryptLogN);
   } finally {
-    await closeDatabase(database);
+    await database.close();
   }
 }
 
