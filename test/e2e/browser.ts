@@ -1,5 +1,5 @@
 // What browsers are asked to do with the key: one list of tests, run in each browser against the demo's relying party,
-// whose verdict (by @simplewebauthn/server) is what counts.
+// whose verdict (by @simplewebauthn/server) is what counts. All of them over uhid, the ceremonies over every transport.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DecodedRegistration, DecodedSignIn } from '../../src/demo/decoded.ts';
@@ -80,7 +80,11 @@ function testTransport(transport: Transport, launched: () => Browser): void {
         `void (outcome = register(${JSON.stringify(choices)}, abort.signal).then(() => 'done', (e) => e.name))`,
       );
 
-    describe.each(['none', 'direct'] as const)('with attestation "%s"', (attestation) => {
+    // A browser sends the same over every transport: there it is enough that the longest of it gets through.
+    const isFirst = transport === 'uhid';
+    const attestations: Choices['attestation'][] = isFirst ? ['none', 'direct'] : ['direct'];
+
+    describe.each(attestations)('with attestation "%s"', (attestation) => {
       test('registers and signs in, not discoverable: the vault stays empty', async () => {
         const registered = await register({ userName: 'ada', residentKey: 'discouraged', attestation });
         expect(registered).toMatchObject({ verified: true, userName: 'ada', flags: { up: true, at: true } });
@@ -117,6 +121,8 @@ function testTransport(transport: Transport, launched: () => Browser): void {
         ]);
       });
     });
+
+    if (!isFirst) return;
 
     test('refuses to register one key twice for one account, after asking', async () => {
       const choices: Choices = {
