@@ -3,6 +3,8 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect } from 'vitest';
 import { createVault } from '../../store/vault.ts';
@@ -25,11 +27,33 @@ export async function makeGoodVault(directory: string): Promise<void> {
   await vault.close();
 }
 
-/** Every `step`th byte from `first` on, up to `end` or to the last in use. */
+/** Every `step`th byte from `first` on, before `end`. */
 export interface Range {
   readonly first: number;
   readonly step: number;
-  readonly end?: number;
+  readonly end: number;
+  /** Its bytes are flipped at once, and one by one only if that is not without effect. */
+  readonly isGap?: boolean;
+}
+
+/** Zeros at either end of a gap that may be the rest of something. */
+const margin = 16;
+
+/**
+ * The file as far as pages are in use (behind them there is only room made ahead, all zeros), in ranges of every byte:
+ * what is written, and the gaps in between, where a page has room left.
+ */
+export function usedRanges(directory: string): Range[] {
+  const file = readFileSync(join(directory, 'data.mdb'));
+  const end = file.findLastIndex((byte) => byte !== 0) + 1;
+  const ranges: Range[] = [];
+  let first = 0;
+  for (const { index, 0: zeros } of file.toString('latin1', 0, end).matchAll(/\0{64,}/g)) {
+    const gap = { first: index + margin, step: 1, end: index + zeros.length - margin, isGap: true };
+    ranges.push({ first, step: 1, end: gap.first }, gap);
+    first = gap.end;
+  }
+  return [...ranges, { first, step: 1, end }];
 }
 
 interface Flips {
