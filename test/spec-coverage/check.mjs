@@ -48,7 +48,8 @@ function readOutcomes(/** @type {Report[]} */ reports) {
   return outcomes;
 }
 
-const isEndToEnd = (/** @type {string} */ test) => /^[^ ]+\.e2e\.ts /.test(test);
+/** Proofs run along with the end-to-end tests. */
+const isEndToEnd = (/** @type {string} */ test) => /^[^ ]+\.(e2e|proof)\.ts /.test(test);
 
 /** What is wrong with the table; nothing, if all is well. */
 function findFaults(/** @type {Row[]} */ rows, /** @type {(row: Row, test: string) => string[]} */ judge) {

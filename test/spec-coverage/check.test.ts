@@ -35,6 +35,10 @@ const referees = {
         { ancestorTitles: ['a page'], title: 'shows', status: 'skipped' },
       ],
     },
+    {
+      name: '/elsewhere/test/proof/c.proof.ts',
+      assertionResults: [{ ancestorTitles: [], title: 'loses nothing', status: 'passed' }],
+    },
   ],
 };
 
@@ -97,6 +101,11 @@ describe('its rows with end-to-end tests', () => {
   it('may name tests that passed in any of the reports; others are none of their business', () => {
     const result = checkReferees(signs, '| B | §1 | x | `test/a.test.ts › not there` | |', '| C | §1 | x | | why |');
     expect(result).toEqual([0, expect.stringContaining('1 requirement with end-to-end tests')]);
+  });
+
+  it('may name proofs, which run along', () => {
+    const proof = '| A | §1 | keeps | `test/proof/c.proof.ts › loses nothing` | |';
+    expect(checkReferees(proof)).toEqual([0, expect.stringContaining('1 requirement with end-to-end tests')]);
   });
 
   it('may name tests that were skipped if the note says where', () => {
