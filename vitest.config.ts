@@ -1,5 +1,5 @@
-// Three projects: `unit` needs nothing but Node; `proof` as well, and lasts minutes; `e2e` needs the emulated kernel and
-// real clients (see test/e2e/).
+// Three projects: `unit` needs nothing but Node; `proof` lasts minutes, and some of it needs programs of Debian; `e2e`
+// needs the emulated kernel and real clients (see test/e2e/).
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -28,7 +28,7 @@ export default defineConfig({
           include: ['test/proof/**/*.proof.ts'],
           // Each keeps the whole machine busy.
           fileParallelism: false,
-          globalSetup: ['test/support/build.ts'],
+          globalSetup: ['test/support/build.ts', 'test/e2e/run-folder.ts'],
           testTimeout: 600_000,
         },
       },

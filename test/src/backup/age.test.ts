@@ -1,5 +1,5 @@
 // Sealed files: what opens them, and what is said when nothing does. That `age` opens them, too, is shown by
-// test/e2e/backup.e2e.ts.
+// test/proof/age.proof.ts.
 
 import { armor, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { beforeAll, describe, expect, test } from 'vitest';
