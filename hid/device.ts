@@ -13,6 +13,9 @@ export { ProcessingLock } from './processing-lock.ts';
 /** The specification asks for 100 ms; Windows is known to give up early on keys that are late. */
 export const keepaliveIntervalMs = 50;
 
+/** A timer that is later than this tells that the whole process stood still; so long takes what it has missed. */
+const stallMs = 100;
+
 /** What is answered when the handler fails against its contract: CTAP1_ERR_OTHER, or SW 6F00 for U2F. */
 const brokenHandlerAnswer = {
   [Command.CBOR]: Uint8Array.of(0x7f),
@@ -199,14 +202,19 @@ export class CtapHidDevice {
       clearTimeout(this.#deadlineTimer);
       this.#deadlineTimer = undefined;
     } else {
-      this.#deadlineTimer ??= setTimeout(
-        () => {
-          this.#deadlineTimer = undefined;
-          this.#perform(this.#machine.tick(performance.now()));
-        },
-        Math.ceil(deadline - performance.now()),
-      );
+      this.#deadlineTimer ??= this.#wakeAt(deadline);
     }
+  }
+
+  #wakeAt(due: number): ReturnType<typeof setTimeout> {
+    const wake = () => {
+      this.#deadlineTimer = undefined;
+      const now = performance.now();
+      // A process that stood still has not read yet what the host sent meanwhile.
+      if (now - due > stallMs) this.#deadlineTimer = this.#wakeAt(now + stallMs);
+      else this.#perform(this.#machine.tick(now));
+    };
+    return setTimeout(wake, Math.ceil(due - performance.now()));
   }
 }
 

@@ -149,6 +149,33 @@ describe('the transaction timeout', () => {
     expect(cable.take()).toEqual([failed(channel, ErrorCode.MSG_TIMEOUT)]);
     expect(send(channel, Command.PING, [1])).toEqual([message(channel, Command.PING, [1])]);
   });
+
+  /** Receives one of two packets, and does nothing until long after the other one is due. */
+  async function standStill() {
+    const { cable, newChannel } = await plugIn();
+    const channel = newChannel();
+    const [start, next] = splitMessage(channel, Command.PING, new Uint8Array(100));
+    if (start === undefined || next === undefined) expect.fail();
+    cable.onReport(start);
+    const late = performance.now() + 2000;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => late);
+    await vi.advanceTimersByTimeAsync(500);
+    clock.mockRestore();
+    expect(cable.take()).toEqual([]);
+    return { cable, channel, next };
+  }
+
+  it('does not strike a packet that came in time to a process that stood still', async () => {
+    const { cable, channel, next } = await standStill();
+    cable.onReport(next);
+    expect(cable.take()).toEqual([message(channel, Command.PING, Array(100).fill(0))]);
+  });
+
+  it('strikes soon after a process stood still, if none has come', async () => {
+    const { cable, channel } = await standStill();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(cable.take()).toEqual([failed(channel, ErrorCode.MSG_TIMEOUT)]);
+  });
 });
 
 describe('a handler that breaks its contract', () => {
