@@ -43,10 +43,18 @@ export function start(program: string, args: readonly string[], options: Command
 }
 
 /** Runs a program to its end and returns what it printed. @throws Error with all output if it failed. */
-export async function succeed(program: string, args: readonly string[], options?: CommandOptions): Promise<string> {
-  const { code, signal, stdout, stderr } = await start(program, args, options).finished;
-  if (code !== 0) {
-    throw new Error(`${program} ${args.join(' ')} ended with ${code ?? signal}\n${stdout}${stderr}`);
-  }
-  return stdout;
+export function succeed(program: string, args: readonly string[], options?: CommandOptions): Promise<string> {
+  return success(start(program, args, options));
+}
+
+/** The same for one that runs already. */
+export async function success(command: RunningCommand): Promise<string> {
+  const finished = await command.finished;
+  if (finished.code !== 0) throw endOf(command, finished);
+  return finished.stdout;
+}
+
+/** How a program ended, with all output. */
+export function endOf({ process }: RunningCommand, { code, signal, stdout, stderr }: Finished): Error {
+  return new Error(`${process.spawnargs.join(' ')} ended with ${code ?? signal}\n${stdout}${stderr}`);
 }

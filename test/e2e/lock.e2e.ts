@@ -1,7 +1,7 @@
 // Real clients on a key whose vault is locked: they wait for the person, and programs that give up leave nothing behind.
 
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import { start } from './command.ts';
+import { endOf, type RunningCommand, start, success } from './command.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
 import {
   credentialRequest,
@@ -12,8 +12,6 @@ import {
   verifyCredential,
 } from './libfido2.ts';
 import { makeVault, type Vault } from './vault.ts';
-
-const waitsForVault = /a program needs the vault, which is locked/;
 
 let vault: Vault;
 let credential: MadeCredential;
@@ -32,17 +30,21 @@ async function run(options: DaemonOptions = {}): Promise<Daemon> {
   return daemon;
 }
 
+/** Resolves when the daemon needs the vault for this program. @throws Error if the program ends instead. */
+async function waitsForVault(assertion: RunningCommand, key: Daemon): Promise<void> {
+  const ended = assertion.finished.then((finished) => Promise.reject(endOf(assertion, finished)));
+  await Promise.race([key.printed(/a program needs the vault, which is locked/), ended]);
+}
+
 test('fido2-assert waits on a locked key until `passfob unlock`, and gets what verifies', async () => {
   const key = await run({ options: ['--locked'] });
   expect(JSON.parse(await key.passfob('status', '--json'))).toMatchObject({ locked: true });
   const assertion = startAssertion((await key.node()).path, 'example.com', undefined);
-  await key.printed(waitsForVault);
+  await waitsForVault(assertion, key);
   expect(assertion.process.exitCode).toBeNull();
 
   await key.passfob('unlock');
-  const { code, stdout } = await assertion.finished;
-  expect(code).toBe(0);
-  await verifyAssertion(stdout, await verifyCredential(credential, vault.folder));
+  await verifyAssertion(await success(assertion), await verifyCredential(credential, vault.folder));
 });
 
 test('a key that was locked while it ran is the same key once it is unlocked', async () => {
@@ -50,26 +52,23 @@ test('a key that was locked while it ran is the same key once it is unlocked', a
   const { path } = await key.node();
   await key.passfob('lock');
   const assertion = startAssertion(path, 'example.com', credential.id);
-  await key.printed(waitsForVault);
+  await waitsForVault(assertion, key);
   await key.passfob('unlock');
-  const { stdout } = await assertion.finished;
-  await verifyAssertion(stdout, await verifyCredential(credential, vault.folder));
+  await verifyAssertion(await success(assertion), await verifyCredential(credential, vault.folder));
 });
 
 test('a program that is killed while it waits for the vault leaves nothing behind', async () => {
   const key = await run({ options: ['--locked'] });
   const { path } = await key.node();
   const killed = startAssertion(path, 'example.com', undefined);
-  await key.printed(waitsForVault);
+  await waitsForVault(killed, key);
   killed.process.kill('SIGKILL');
   await killed.finished;
 
   const next = startAssertion(path, 'example.com', undefined);
-  await key.printed(waitsForVault);
+  await waitsForVault(next, key);
   await key.passfob('unlock');
-  const { code, stdout } = await next.finished;
-  expect(code).toBe(0);
-  await verifyAssertion(stdout, await verifyCredential(credential, vault.folder));
+  await verifyAssertion(await success(next), await verifyCredential(credential, vault.folder));
 });
 
 test('a touch that a killed program waited for is asked for no longer, without a replug', async () => {
