@@ -30,6 +30,11 @@ async function run(options: DaemonOptions = {}): Promise<Daemon> {
   return daemon;
 }
 
+/** As `passfob unlock` does, which takes long to start here. */
+async function unlock(key: Daemon): Promise<void> {
+  expect(await key.control.unlock({ keyFile: vault.env['PASSFOB_KEY_FILE'] ?? '' })).toBe(true);
+}
+
 /** Resolves when the daemon needs the vault for this program. @throws Error if the program ends instead. */
 async function waitsForVault(assertion: RunningCommand, key: Daemon): Promise<void> {
   const ended = assertion.finished.then((finished) => Promise.reject(endOf(assertion, finished)));
@@ -38,7 +43,7 @@ async function waitsForVault(assertion: RunningCommand, key: Daemon): Promise<vo
 
 test('fido2-assert waits on a locked key until `passfob unlock`, and gets what verifies', async () => {
   const key = await run({ options: ['--locked'] });
-  expect(JSON.parse(await key.passfob('status', '--json'))).toMatchObject({ locked: true });
+  expect(await key.control.status()).toMatchObject({ locked: true });
   const assertion = startAssertion((await key.node()).path, 'example.com', undefined);
   await waitsForVault(assertion, key);
   expect(assertion.process.exitCode).toBeNull();
@@ -50,10 +55,10 @@ test('fido2-assert waits on a locked key until `passfob unlock`, and gets what v
 test('a key that was locked while it ran is the same key once it is unlocked', async () => {
   const key = await run();
   const { path } = await key.node();
-  await key.passfob('lock');
+  await key.control.lock();
   const assertion = startAssertion(path, 'example.com', credential.id);
   await waitsForVault(assertion, key);
-  await key.passfob('unlock');
+  await unlock(key);
   await verifyAssertion(await success(assertion), await verifyCredential(credential, vault.folder));
 });
 
@@ -67,7 +72,7 @@ test('a program that is killed while it waits for the vault leaves nothing behin
 
   const next = startAssertion(path, 'example.com', undefined);
   await waitsForVault(next, key);
-  await key.passfob('unlock');
+  await unlock(key);
   await verifyAssertion(await success(next), await verifyCredential(credential, vault.folder));
 });
 

@@ -52,6 +52,9 @@ describe.each(transports)('over %s', (transport) => {
     expect((await daemon.control.list()).credentials).toEqual([]);
   });
 
+  // OpenSSH asks the same over every transport, and the tests above show that all of it gets through.
+  if (transport !== 'uhid') return;
+
   describe('a key with a PIN', () => {
     beforeAll(async () => {
       const { path } = await daemon.node();
