@@ -2,7 +2,7 @@
 // kernel and real clients (see test/e2e/).
 import { defineConfig } from 'vitest/config';
 
-/** They put other modules in the place of Node's, and so want a process of their own. */
+/** Tests of test/hid that put something else in a module's place, and so want a process of their own. */
 const mocking = '(open-device|vhci)';
 const seconds = { testTimeout: 60_000, hookTimeout: 60_000 };
 
@@ -34,7 +34,7 @@ export default defineConfig({
           exclude: [`test/hid/**/+${mocking}.test.ts`],
           isolate: false,
           maxWorkers: '100%',
-          // Or a worker that the next file of `unit` cannot have would end each time.
+          // Behind those of `unit`: a file of another project in between would end the process.
           sequence: { groupOrder: 1 },
           ...seconds,
         },
