@@ -1,6 +1,10 @@
-// Three projects: `unit` needs nothing but Node; `proof` lasts minutes, and some of it needs programs of Debian; `e2e`
-// needs the emulated kernel and real clients (see test/e2e/).
+// Four projects: `unit` and `protocol` need nothing but Node; `proof` lasts minutes, and some of it needs programs of
+// Debian; `e2e` needs the emulated kernel and real clients (see test/e2e/).
 import { defineConfig } from 'vitest/config';
+
+/** Tests of test/hid that put something else in a module's place, and so want a process of their own. */
+const mocking = '(open-device|vhci)';
+const seconds = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 export default defineConfig({
   test: {
@@ -14,12 +18,25 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**'],
+          exclude: ['test/e2e/**', 'test/ctap/**', `test/hid/**/!${mocking}.test.ts`],
           globalSetup: ['test/support/build.ts'],
           // The longest ones wait for processes of ours: as many at once as there are processors.
           maxWorkers: '100%',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...seconds,
+        },
+      },
+      {
+        // What ctap/ and hid/ do, they do to the objects that a test makes: one process can test file after file, and
+        // imports everything once.
+        test: {
+          name: 'protocol',
+          include: ['test/{ctap,hid}/**/*.test.ts'],
+          exclude: [`test/hid/**/+${mocking}.test.ts`],
+          isolate: false,
+          maxWorkers: '100%',
+          // Behind those of `unit`: a file of another project in between would end the process.
+          sequence: { groupOrder: 1 },
+          ...seconds,
         },
       },
       {

@@ -16,20 +16,22 @@ const statusWords: readonly number[] = [0x9000, 0x6700, 0x6985, 0x6a80, 0x6a86, 
 /** Whole numbers below `limit`. */
 function dice(seed: string): (limit: number) => number {
   const random = seededRandom(seed);
-  let [pool, used] = [random(4096), 0];
+  const draw = () => Buffer.from(random(4096));
+  let [pool, used] = [draw(), 0];
   return (limit) => {
-    if (used + 4 > pool.length) [pool, used] = [random(4096), 0];
+    if (used + 4 > pool.length) [pool, used] = [draw(), 0];
     used += 4;
-    return Buffer.from(pool).readUInt32BE(used - 4) % limit;
+    return pool.readUInt32BE(used - 4) % limit;
   };
 }
+
+const interesting = [0, 0x17, 0x18, 0x1b, 0x40, 0x5f, 0x60, 0x7f, 0x80, 0x9b, 0xa0, 0xbf, 0xf4, 0xf7, 0xfb, 0xff];
 
 /** Flips, overwrites, removes, inserts, or cuts off bytes. */
 function mutate(original: Uint8Array, roll: (limit: number) => number): Uint8Array {
   let bytes: number[] = [...original];
   for (let changes = 1 + roll(3); changes > 0; changes--) {
     const at = roll(bytes.length + 1);
-    const interesting = [0, 0x17, 0x18, 0x1b, 0x40, 0x5f, 0x60, 0x7f, 0x80, 0x9b, 0xa0, 0xbf, 0xf4, 0xf7, 0xfb, 0xff];
     switch (roll(5)) {
       case 0:
         bytes[at] = (bytes[at] ?? 0) ^ (1 << roll(8));
@@ -48,6 +50,11 @@ function mutate(original: Uint8Array, roll: (limit: number) => number): Uint8Arr
     }
   }
   return Uint8Array.from(bytes);
+}
+
+/** In place of `expect`, which takes longer than the request does. */
+function reject(request: Uint8Array, answer: number): never {
+  expect.fail(`0x${answer.toString(16)} is no answer to ${Buffer.from(request).toString('hex')}`);
 }
 
 async function expectWorking(key: Key): Promise<void> {
@@ -168,8 +175,7 @@ it('survives ten thousand random and mutated CBOR requests', async () => {
         ? Uint8Array.from({ length: roll(120) }, () => roll(256))
         : mutate(base[roll(base.length)] ?? new Uint8Array(), roll);
     const { status } = await key.raw(request, key.context(roll(3)));
-    expect(statuses, Buffer.from(request).toString('hex')).toContain(status);
-    expect(status, Buffer.from(request).toString('hex')).not.toBe(Status.OTHER);
+    if (!statuses.includes(status) || status === Status.OTHER) reject(request, status);
     seen.add(status);
   }
   // The mutants reach beyond the parser.
@@ -199,7 +205,7 @@ it('survives ten thousand random and mutated APDUs', async () => {
         ? Uint8Array.from({ length: roll(80) }, (_, at) => (at === 0 ? 0 : roll(256)))
         : mutate(base[roll(base.length)] ?? new Uint8Array(), roll);
     const { word } = await key.u2f(apdu);
-    expect(statusWords, Buffer.from(apdu).toString('hex')).toContain(word);
+    if (!statusWords.includes(word)) reject(apdu, word);
     seen.add(word);
   }
   for (const word of statusWords) expect(seen).toContain(word);

@@ -4,7 +4,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { splitMessage } from '../../hid/packet.ts';
 import { broadcastChannel, Command, ErrorCode, KeepaliveStatus } from '../../hid/wire.ts';
-import { failed, keepalive, message, nonce, plugIn } from './plugged-device.ts';
+import { failed, keepalive, message, nonce, plugIn, stopTheClock } from './plugged-device.ts';
+
+stopTheClock();
 
 describe('CANCEL', () => {
   it('aborts the signal; the handler answers, and keepalive goes on until then (HID-18)', async () => {

@@ -5,7 +5,9 @@ import { describe, expect, it, vi } from 'vitest';
 import { ProcessingLock } from '../../hid/device.ts';
 import { splitMessage } from '../../hid/packet.ts';
 import { Command, ErrorCode, KeepaliveStatus } from '../../hid/wire.ts';
-import { failed, keepalive, message, plugIn } from './plugged-device.ts';
+import { failed, keepalive, message, plugIn, stopTheClock } from './plugged-device.ts';
+
+stopTheClock();
 
 describe('requests', () => {
   it('are handed to the handler and answered on their channel', async () => {

@@ -133,10 +133,13 @@ export const message = (channel: number, command: number, payload: number[] = []
 export const keepalive = (channel: number, status: number) => message(channel, Command.KEEPALIVE, [status]);
 export const failed = (channel: number, code: number) => message(channel, Command.ERROR, [code]);
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
-  vi.useRealTimers();
-});
+/** For each test of the file: a clock that goes by hand, and on which nothing may be left to happen. */
+export function stopTheClock(): void {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+  });
+}

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createVault, openVault } from '../../store/vault.ts';
 // biome-ignore lint/correctness/useImportExtensions: the workers run this very file
 import { numbers } from './credentials.mjs';
+import { lacks, withSbin } from './lacks.ts';
 import { Ledger, type Line } from './ledger.ts';
 
 const cuts = Number(process.env['PASSFOB_POWER_CUTS'] ?? 20);
@@ -18,10 +19,7 @@ const unlock = { passphrase: 'correct horse' };
 const lanes = [1, 2];
 const workers = [1, 2];
 
-const missing = ['qemu-system-x86_64', 'mkfs.ext4', 'e2fsck', 'debugfs'].filter(
-  (name) => spawnSync('sh', ['-c', `PATH=$PATH:/sbin:/usr/sbin command -v ${name}`]).status !== 0,
-);
-if (missing.length > 0) console.log(`skips the power cuts: no ${missing.join(', ')} here`);
+const isSkipped = lacks('qemu-system-x86_64', 'mkfs.ext4', 'e2fsck', 'debugfs');
 
 let root: string;
 beforeAll(() => {
@@ -29,7 +27,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-describe.skipIf(missing.length > 0)(`machines whose power is cut (seed ${seed})`, () => {
+describe.skipIf(isSkipped)(`machines whose power is cut (seed ${seed})`, () => {
   it.concurrent.each(lanes)('lose nothing (%i)', { timeout: 2_400_000 }, async (lane) => {
     const random = numbers(seed + lane);
     const image = join(root, `disk-${lane}`);
@@ -91,8 +89,6 @@ function vaultOn(image: string): string {
   rmSync(join(vault, 'lock.mdb'));
   return vault;
 }
-
-const withSbin = { ...process.env, PATH: `${process.env['PATH']}:/sbin:/usr/sbin` };
 
 function tool(name: string, args: string[]): void {
   execFileSync(name, args, { env: withSbin, stdio: ['ignore', 'ignore', 'pipe'] });

@@ -42,29 +42,39 @@ for (let round = 0; round < 4; round++) {
 console.log(JSON.stringify(look()));
 
 function look() {
-  const sought = JSON.parse(readFileSync(soughtPath, 'utf8'));
   const memory = openSync('/proc/self/mem', 'r');
   const chunk = Buffer.alloc(1 << 20);
   const found = {};
+  const sought = soughtByStart(JSON.parse(readFileSync(soughtPath, 'utf8')));
   for (const [start, end] of writableRanges()) {
     for (let at = start; at < end; at += chunk.length - 32) {
-      const bytes = chunk.subarray(0, read(memory, chunk, Math.min(chunk.length, end - at), at));
-      for (const { name, first, rest } of sought) {
-        const beginning = Buffer.from(first, 'hex');
-        for (let hit = bytes.indexOf(beginning); hit >= 0; hit = bytes.indexOf(beginning, hit + 1)) {
-          if (
-            createHash('sha256')
-              .update(bytes.subarray(hit + 8, hit + 16))
-              .digest('hex') === rest
-          ) {
-            found[name] = (found[name] ?? 0) + 1;
-          }
-        }
+      const length = read(memory, chunk, Math.min(chunk.length, end - at), at);
+      for (let hit = 0; hit + 16 <= length; hit++) {
+        const candidates = sought[(chunk[hit] << 8) | chunk[hit + 1]];
+        if (candidates !== undefined) count(found, candidates, chunk.subarray(hit, hit + 16));
       }
       chunk.fill(0);
     }
   }
   return found;
+}
+
+/** By their first two bytes: there are many of them, and all memory is to be gone through only once. */
+function soughtByStart(sought) {
+  const byStart = new Array(1 << 16).fill(undefined);
+  for (const { name, first, rest } of sought) {
+    const beginning = Buffer.from(first, 'hex');
+    const start = beginning.readUInt16BE();
+    byStart[start] = [...(byStart[start] ?? []), { name, beginning, rest }];
+  }
+  return byStart;
+}
+
+function count(found, candidates, bytes) {
+  for (const { name, beginning, rest } of candidates) {
+    if (!bytes.subarray(0, 8).equals(beginning)) continue;
+    if (createHash('sha256').update(bytes.subarray(8)).digest('hex') === rest) found[name] = (found[name] ?? 0) + 1;
+  }
 }
 
 function writableRanges() {

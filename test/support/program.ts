@@ -1,12 +1,17 @@
 // Runs the built program as people do: its own process, its own folders, nothing of the surroundings.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { CredentialKind } from '../../ctap/env.ts';
+import { createVault } from '../../store/vault.ts';
 
+/** Of every vault here. */
+const passphrase = 'correct horse battery staple';
 const entrance = fileURLToPath(new URL('../../dist/bin/passfob.js', import.meta.url));
 
 export interface Outcome {
@@ -31,6 +36,7 @@ export class Home {
   readonly vault = join(this.directory, 'data', 'passfob', 'vault');
   readonly runtime = join(this.directory, 'run');
   readonly passphraseFile = join(this.directory, 'passphrase');
+  readonly keyFile = join(this.directory, 'vault.key');
   readonly keySocket = join(this.directory, 'key.sock');
   /** Added to the environment of every program that is run from now on. */
   readonly env: Record<string, string> = {};
@@ -38,11 +44,31 @@ export class Home {
 
   constructor() {
     mkdirSync(this.runtime, { mode: 0o700 });
-    this.writePassphrase('correct horse battery staple');
+    writeFileSync(this.keyFile, randomBytes(32), { mode: 0o600 });
+    this.writePassphrase(passphrase);
   }
 
   writePassphrase(passphrase: string): void {
     writeFileSync(this.passphraseFile, `${passphrase}\n`, { mode: 0o600 });
+  }
+
+  /** A vault that opens with the key file, which every program finds, and with the passphrase, over which each takes long. */
+  async makeVault(credentialKind: CredentialKind = 'device-bound', directory = this.vault): Promise<void> {
+    const keyFile = readFileSync(this.keyFile);
+    const vault = await createVault(directory, { keyFile }, { credentialKind });
+    await vault.addSlot({ passphrase }, { scryptLogN: 1 });
+    await vault.close();
+    this.findKeyFile();
+  }
+
+  /** From now on programs have the key file. */
+  findKeyFile(): void {
+    this.env['PASSFOB_KEY_FILE'] = this.keyFile;
+  }
+
+  /** From now on programs have nothing but the passphrase. */
+  loseKeyFile(): void {
+    delete this.env['PASSFOB_KEY_FILE'];
   }
 
   /** Runs a command to its end. Standard input is empty and no terminal. */

@@ -19,7 +19,19 @@ import {
   unlinkCommand,
 } from '../../support/usbip-client.ts';
 import { report } from './contract.ts';
-import { anyPort, connectTo, identity, importFrom, open, opened, read, statusRequest } from './usbip-hosts.ts';
+import {
+  anyPort,
+  closeAll,
+  connectTo,
+  identity,
+  importFrom,
+  open,
+  opened,
+  read,
+  statusRequest,
+} from './usbip-hosts.ts';
+
+closeAll();
 
 describe('a peer that breaks the protocol', () => {
   it.each<[string, Buffer[]]>([

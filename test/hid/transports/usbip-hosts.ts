@@ -19,10 +19,13 @@ export const neverFails = (error: Error) => expect.fail(error.message);
 
 export const opened: UsbIpTransport[] = [];
 export const clients: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.close()));
-  await Promise.all(opened.splice(0).map((transport) => transport.close()));
-});
+/** After each test of the file. */
+export function closeAll(): void {
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await Promise.all(opened.splice(0).map((transport) => transport.close()));
+  });
+}
 
 export async function open(options?: { patienceMs: number }) {
   const transport = new UsbIpTransport(anyPort, identity, options);

@@ -4,7 +4,9 @@
 import { describe, expect, it } from 'vitest';
 import { setupPacket } from '../../support/usbip-client.ts';
 import { report } from './contract.ts';
-import { importFrom, open, read, statusRequest } from './usbip-hosts.ts';
+import { closeAll, importFrom, open, read, statusRequest } from './usbip-hosts.ts';
+
+closeAll();
 
 describe('a transfer to the host', () => {
   it('waits for a report; several are answered in order', async () => {

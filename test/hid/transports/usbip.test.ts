@@ -9,6 +9,7 @@ import { describeTransport, report } from './contract.ts';
 import {
   anyPort,
   clients,
+  closeAll,
   connectTo,
   identity,
   importFrom,
@@ -17,6 +18,8 @@ import {
   read,
   statusRequest,
 } from './usbip-hosts.ts';
+
+closeAll();
 
 describe('UsbIpTransport', () => {
   /** The machine that has imported the device last: its programs share it, as through hidraw. */

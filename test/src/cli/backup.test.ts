@@ -13,10 +13,8 @@ import { Home } from '../../support/program.ts';
 import { sampleCredential } from '../../support/vault-contract.ts';
 
 const sample = (name: string) => resolve('test/src/exchange/samples', name);
-/** Each command takes a second or two over its passphrases, more on a busy machine. */
+/** A few commands take seconds over a file's passphrase, more on a busy machine. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
-
-const passphrase = 'correct horse battery staple';
 
 const broken = {
   format: 'passfob-backup',
@@ -46,10 +44,10 @@ beforeAll(async () => {
   sealing = ['--recipient', await identityToRecipient(identity)];
   opening = ['--identity', identityFile];
   backup = join(source.directory, 'backup.age');
-  await source.run('vault', 'init', '--credentials', 'synced');
-  await target.run('vault', 'init');
+  await source.makeVault('synced');
+  await target.makeVault();
   await target.start('--consent', 'never');
-  const vault = await openVault(source.vault, { passphrase });
+  const vault = await openVault(source.vault, { keyFile: readFileSync(source.keyFile) });
   await vault.update((tx) => tx.putCredential(sampleCredential(1, { rpId: 'bound.example' })));
   await vault.close();
 });
@@ -123,11 +121,13 @@ describe('backup', () => {
     writeFileSync(wrong, 'wrong\n', { mode: 0o600 });
     const file = join(source.directory, 'none.age');
     for (const home of [source, target]) {
+      home.loseKeyFile();
       const refused = await home.run('backup', file, ...sealing, '--passphrase-file', wrong);
       expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('passphrase') });
       expect(readdirSync(source.directory)).not.toContain('none.age');
     }
     expect(await target.json('backup', file, ...sealing)).toMatchObject({ credentials: 0 });
+    for (const home of [source, target]) home.findKeyFile();
   });
 
   test('opens with what it was sealed for, and says what that is', async () => {
@@ -252,7 +252,7 @@ describe('of a vault with a damaged record', () => {
   let damaged: Home;
   beforeAll(async () => {
     damaged = new Home();
-    await damaged.run('vault', 'init', '--credentials', 'synced');
+    await damaged.makeVault('synced');
     await damaged.json('import', sample('bitwarden.json'), sample('cxf.json'), sample('keepassxc.passkey'));
     damageCredential(damaged.vault);
   });

@@ -1,7 +1,7 @@
 // `passfob keys`, `run --key` and `--key` elsewhere: the built program, on keys of a configuration file.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectSocket } from '../../../hid/host/connect-socket.ts';
 import { CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
@@ -66,8 +66,9 @@ describe('two keys of the configuration file', () => {
 
   describe('with their vaults', () => {
     beforeAll(async () => {
-      await Promise.all(['work', 'home'].map((key) => home.run('vault', 'init', '--key', key)));
-    }, 30_000);
+      await home.makeVault('device-bound', join(dirname(home.vault), 'keys', 'home'));
+      await home.run('vault', 'init', '--key', 'work');
+    });
 
     test('run in one process, each on its own transports', async () => {
       const daemon = await home.startKeys('--all-keys');

@@ -10,13 +10,13 @@ import { CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
 import * as platform from '../../support/platform.ts';
 import { Home } from '../../support/program.ts';
 
-// Each command is a process of its own, and a passphrase is stretched in most of them.
+// Each command is a process of its own.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let home: Home;
 beforeEach(async () => {
   home = new Home();
-  expect(await home.run('vault', 'init')).toMatchObject({ code: 0 });
+  await home.makeVault();
 });
 afterEach(() => home.remove());
 
@@ -27,6 +27,7 @@ describe('passfob lock and unlock', () => {
     expect(await home.run('lock')).toMatchObject({ code: 0, stdout: 'the vault is locked\n' });
     expect(await home.json('status')).toMatchObject({ locked: true, credentials: null });
     expect((await home.run('status')).stdout).toMatch(/^locked +yes; `passfob unlock` opens the vault$/m);
+    home.loseKeyFile();
     expect(await home.run('unlock')).toMatchObject({ code: 0, stdout: 'the vault is unlocked\n' });
     expect(await home.json('status')).toMatchObject({ locked: false });
   });
@@ -45,6 +46,7 @@ describe('passfob lock and unlock', () => {
 
   test('a wrong passphrase leaves it locked', async () => {
     await home.start('--locked', '--consent', 'never');
+    home.loseKeyFile();
     home.writePassphrase('wrong');
     const { code, stderr } = await home.run('unlock');
     expect(code).toBe(3);
@@ -62,6 +64,7 @@ describe('passfob lock and unlock', () => {
 describe('a daemon without a terminal', () => {
   test('starts locked if nothing opens the vault', async () => {
     home.env['PASSFOB_PASSPHRASE_FILE'] = '';
+    home.loseKeyFile();
     await home.start('--consent', 'never');
     expect(await home.json('status')).toMatchObject({ locked: true });
   });

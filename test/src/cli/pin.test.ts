@@ -16,7 +16,7 @@ vi.setConfig({ testTimeout: 120_000 });
 let home: Home;
 beforeEach(async () => {
   home = new Home();
-  await home.run('vault', 'init');
+  await home.makeVault();
 });
 afterEach(() => home.remove());
 

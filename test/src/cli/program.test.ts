@@ -165,7 +165,7 @@ describe('with a vault', () => {
   let home: Home;
   beforeAll(async () => {
     home = new Home();
-    await home.run('vault', 'init');
+    await home.makeVault();
   });
   afterEach(() => home.stopDaemons());
   afterAll(() => home.remove());
@@ -273,6 +273,7 @@ describe('with a vault', () => {
     await host.close();
     const wrong = join(home.directory, 'wrong');
     writeFileSync(wrong, 'not it\n', { mode: 0o600 });
+    home.loseKeyFile();
     const refused = await home.run('dump', '--secrets', '--passphrase-file', wrong);
     expect(refused).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('wrong passphrase') });
     const { stdout } = await home.run('dump', '--secrets');
@@ -299,7 +300,7 @@ describe('with a vault', () => {
 
   test('a socket that is in use is an error that says so, and leaves no control socket behind', async () => {
     const other = new Home();
-    await other.run('vault', 'init');
+    await other.makeVault();
     const daemon = await home.start('--consent', 'always');
     const clash = await other.run('run', '--consent', 'always', '--transport', `socket:${home.keySocket}`);
     expect(clash).toMatchObject({ code: 7, stderr: expect.stringContaining('in use') });

@@ -10,8 +10,8 @@ describe.runIf(existsSync(full))('a disk that is full', () => {
   let home: Home;
   beforeAll(async () => {
     home = new Home();
-    await home.run('vault', 'init');
-  }, 60_000);
+    await home.makeVault();
+  });
   afterAll(() => home.remove());
 
   test.each([[['dump', '--secrets']], [['credentials', 'list', '--json']], [['vault', 'slots', 'list']]])(

@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 let home: Home;
 beforeAll(async () => {
   home = new Home();
-  await home.run('vault', 'init');
+  await home.makeVault();
   await home.start('--consent', 'never');
 });
 afterAll(() => home.remove());

@@ -1,19 +1,20 @@
 // passfob vault check on a vault with a damaged record.
 
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openDatabase, transact } from '../../../store/database.ts';
 import { openVault } from '../../../store/vault.ts';
 import { Home } from '../../support/program.ts';
 import { sampleCredential } from '../../support/vault-contract.ts';
 
-/** Each command takes a second or two over its passphrase, more on a busy machine. */
+/** It is a row of processes. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let home: Home;
 beforeAll(async () => {
   home = new Home();
-  await home.run('vault', 'init');
-  const vault = await openVault(home.vault, { passphrase: 'correct horse battery staple' });
+  await home.makeVault();
+  const vault = await openVault(home.vault, { keyFile: readFileSync(home.keyFile) });
   await vault.update((tx) => {
     for (const number of [1, 2]) tx.putCredential(sampleCredential(number));
   });

@@ -2,12 +2,12 @@
 // while the key goes on signing in.
 
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CtapHidClient } from '../../../hid/host/ctaphid-client.ts';
 import { LoopbackTransport } from '../../../hid/transports/loopback.ts';
 import { approveAlways } from '../../../src/consent/automatic.ts';
@@ -30,6 +30,18 @@ const passphrase = { passphrase: 'correct horse' };
 
 let folder: string;
 let path: string;
+/** A vault that holds thousands; each site has one. Each daemon gets a copy. */
+let filled: string;
+beforeAll(async () => {
+  filled = mkdtempSync(join(tmpdir(), 'passfob-filled-'));
+  const vault = await createVault(filled, passphrase, { scryptLogN: 1 });
+  await vault.update((tx) => {
+    for (let number = 0; number < credentialCount; number++) tx.putCredential(credential(number));
+  });
+  await vault.close();
+});
+afterAll(() => rmSync(filled, { recursive: true }));
+
 const log: string[] = [];
 const stops: (() => Promise<unknown>)[] = [];
 beforeEach(() => {
@@ -85,14 +97,11 @@ async function read(entries: AsyncIterable<CredentialEntry>, into: CredentialEnt
   return into;
 }
 
-/** A daemon on a vault that holds thousands; each site has one. */
+/** A daemon on a vault that holds thousands. */
 async function runDaemon() {
   const directory = join(folder, 'vault');
-  const opened = await createVault(directory, passphrase, { scryptLogN: 1 });
-  await opened.update((tx) => {
-    for (let number = 0; number < credentialCount; number++) tx.putCredential(credential(number));
-  });
-  const vault = new LockableVault(directory, opened);
+  cpSync(filled, directory, { recursive: true });
+  const vault = new LockableVault(directory, await openVault(directory, passphrase));
   const transport = new LoopbackTransport();
   const daemon = await startDaemon({
     vault,
