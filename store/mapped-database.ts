@@ -55,14 +55,20 @@ export class Database {
 
   /** Begins anew until the transaction stands on the last commit; see `CommitOrder`. @throws what `change` throws. */
   inTransaction<T>(change: () => T): T {
-    for (;;) {
-      let result: { readonly value: T } | undefined;
-      this.lmdb.transactionSync(() => {
-        if (!this.order.mend()) return ABORT;
-        result = { value: change() };
-        return undefined;
-      });
-      if (result) return result.value;
+    // To close the file in the middle of it would leave its lock taken for good.
+    this.#holders++;
+    try {
+      for (;;) {
+        let result: { readonly value: T } | undefined;
+        this.lmdb.transactionSync(() => {
+          if (!this.order.mend()) return ABORT;
+          result = { value: change() };
+          return undefined;
+        });
+        if (result) return result.value;
+      }
+    } finally {
+      this.#holders--;
     }
   }
 
@@ -117,7 +123,13 @@ export class Database {
     // LMDB would make a new file where there is none.
     this.requirePlace();
     const lmdb = this.#open();
-    this.#catchUp();
+    try {
+      this.#catchUp();
+    } catch (error) {
+      void lmdb.close();
+      this.#lmdb = undefined;
+      throw error;
+    }
     return lmdb;
   }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Credential } from '../../ctap/env.ts';
+import { openDatabase } from '../../store/database.ts';
 import { createVault, type OpenVault, openVault } from '../../store/vault.ts';
 import { sampleCredential } from '../support/vault-contract.ts';
 
@@ -94,6 +95,25 @@ describe.skipIf(!canTell)('a vault of 40 MB', () => {
       await new Promise(setImmediate);
     }
     expect(await check).toMatchObject({ damaged: [] });
+  });
+
+  it('is not closed in the middle of a change, only afterwards', async () => {
+    const { database } = openDatabase(directory);
+    const { lmdb } = database;
+    expect(lmdb.getKeysCount({})).toBeGreaterThan(count);
+    for (const { value } of lmdb.getRange({})) expect(value.length).toBeGreaterThan(0);
+    const use = () => {
+      for (let times = 0; times < 8; times++) database.used();
+    };
+    await vault.close(); // It has the same file open.
+    database.inTransaction(() => {
+      use();
+      expect(lmdb.getKeysCount({})).toBeGreaterThan(count);
+    });
+    use();
+    expect(database.lmdb).not.toBe(lmdb);
+    await database.close();
+    vault = await openVault(directory, key);
   });
 
   it('says where its file was when that is gone', () => {
