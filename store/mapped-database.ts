@@ -34,6 +34,7 @@ export class Database {
   #lmdb: Lmdb | undefined;
   #uses = 0;
   #mappedBefore = 0;
+  /** Transactions and long readings that are under way. */
   #holders = 0;
 
   /** Makes the files where there are none. @throws what Node and LMDB throw. */

@@ -1,5 +1,5 @@
 // What browsers are asked to do with the key: one list of tests, run in each browser against the demo's relying party,
-// whose verdict (by @simplewebauthn/server) is what counts. All of them over uhid, the ceremonies over every transport.
+// whose verdict (by @simplewebauthn/server) is what counts. All of them over uhid; registration and sign-in over every transport.
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DecodedRegistration, DecodedSignIn } from '../../src/demo/decoded.ts';

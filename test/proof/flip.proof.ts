@@ -1,5 +1,5 @@
-// Every byte of a small vault flipped, one after the other: a clear error or an unaffected read, never a wrong answer,
-// a hang or a dead process; and where a record is damaged, a restore cures it.
+// Every byte of a small vault flipped, one after the other, those of a gap at once: a clear error or an unaffected read,
+// never a wrong answer, a hang or a dead process; and where a record is damaged, a restore cures it.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
